@@ -1,0 +1,104 @@
+"""Command line: `python -m exporter` serves, `check` validates monitoring.yml, `schema` prints the document's schema."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import waitress
+
+from exporter.bots import Bots
+from exporter.config import ConfigError, load
+from exporter.state import json_schema
+from exporter.web import create_app
+
+log = logging.getLogger("exporter")
+
+# A scrape waits for its bot, so this many hung bots at once cost the others nothing.
+_THREADS = 64
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the process's exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "schema":
+        print(json.dumps(json_schema(), indent=2))
+        return 0
+    if options.command == "check":
+        return _check(options.config)
+    return _serve(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m exporter", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=("serve", "check", "schema"), default="serve")
+    parser.add_argument("--config", type=Path, default=Path("monitoring.yml"), help="default: monitoring.yml")
+    parser.add_argument("--listen", type=_address, default=("127.0.0.1", 8000), help="default: 127.0.0.1:8000")
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("data"), help="what must outlive a restart; default: data"
+    )
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) < 65536:
+        raise argparse.ArgumentTypeError("must be HOST:PORT, such as 127.0.0.1:8000")
+    return host, int(port)
+
+
+def _check(path: Path) -> int:
+    try:
+        config = load(path)
+    except ConfigError as error:
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return 1
+    print(f"{path}: OK, {len(config.bots)} bot{'s' if len(config.bots) > 1 else ''}")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    try:
+        bots = Bots(options.config, options.data_dir)
+    except ConfigError as error:
+        for fault in error.faults:
+            log.error("%s", fault)
+        return 1
+    host, port = options.listen
+    try:
+        server = waitress.create_server(create_app(bots), host=host, port=port, threads=_THREADS, ident=None)
+    except OSError as error:
+        log.error("can't listen on %s:%d: %s; give another address with --listen", host, port, error.strerror)
+        return 1
+    signal.signal(signal.SIGHUP, lambda *_: _reload(bots))
+    signal.signal(signal.SIGTERM, lambda *_: _stop())
+    log.info("serving %d bots on http://%s:%d", len(bots.config.bots), host, port)
+    try:
+        server.run()
+    except (KeyboardInterrupt, SystemExit):
+        log.info("stopped")
+    # A reading that hangs on a bot must not hold up the end.
+    logging.shutdown()
+    os._exit(0)
+
+
+def _reload(bots: Bots) -> None:
+    # A refusal is logged, and shown by trading_bot_config_last_reload_successful.
+    with contextlib.suppress(ConfigError):
+        bots.reload()
+
+
+def _stop() -> None:
+    raise SystemExit
+
+
+if __name__ == "__main__":
+    sys.exit(main())

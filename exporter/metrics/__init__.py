@@ -1,0 +1,12 @@
+"""From states to metrics: one module a group, each metric in exactly one group."""
+
+from __future__ import annotations
+
+from exporter.metrics import bot, config, exporter, trading
+
+GROUPS = {"bot": bot, "trading": trading, "config": config, "exporter": exporter}
+
+# Every series name that the exporter serves of its own, with its group.
+METRICS: dict[str, str] = {
+    series: group for group, module in GROUPS.items() for family in module.FAMILIES for series in family.series_names
+}

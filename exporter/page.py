@@ -1,0 +1,62 @@
+"""The rows of the page that shows a person how each bot does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter.bots import Bots
+from exporter.reading import BotReader, read_all
+from exporter.results import complete
+from exporter.sources import Part
+from exporter.state import BotState
+
+# Seconds. A person waits less long than Prometheus does.
+_TIMEOUT = 4.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bot on the page, as text."""
+
+    name: str
+    kind: str
+    status: str
+    demo: bool
+    profit: str
+    trades: str
+    open_positions: str
+    last_activity: str
+    fault: str
+
+
+def rows(bots: Bots) -> list[Row]:
+    """Every configured bot, read now."""
+    readers = list(bots.readers.values())
+    states = read_all(readers, ("bot", "trading"), time.monotonic() + _TIMEOUT)
+    return [_row(bots, reader, states[reader.name]) for reader in readers]
+
+
+def _row(bots: Bots, reader: BotReader, states: Mapping[Part, BotState | None]) -> Row:
+    bot, trading = states["bot"], states["trading"]
+    results = complete(trading, bots.config.limits) if trading else None
+    currency = (bot.bot.currency if bot else None) or ""
+    profit = results.profit_loss if results else None
+    seen = bot.bot.last_activity if bot else None
+    return Row(
+        name=reader.name,
+        kind=reader.config.type,
+        status=(bot.bot.status or "unknown") if bot else "can't be read",
+        demo=reader.config.type == "demo",
+        profit="–" if profit is None else f"{profit:+,.2f} {currency}",
+        trades=_number(results.total_trades if results else None),
+        open_positions=_number(results.active_positions if results else None),
+        last_activity=datetime.fromtimestamp(seen, bots.config.zone).strftime("%Y-%m-%d %H:%M:%S %Z") if seen else "–",
+        fault="; ".join(reader.record.faults.copy().values()),
+    )
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"

@@ -1,0 +1,130 @@
+"""Reads bots for scrapes: one reading for scrapes that come together, none that outlasts its scrape, faults counted."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from threading import Lock
+
+from exporter.config import BotConfig
+from exporter.sources import Part, Source
+from exporter.state import REASONS, BotState, SourceError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Record:
+    """What the readings of one bot came to, for the metrics of the group `exporter`."""
+
+    errors: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
+    seconds: dict[Part, float] = field(default_factory=dict)
+    last_success: float | None = None
+    faults: dict[Part, str] = field(default_factory=dict)  # the latest of a part, until it can be read again
+    history_complete: bool | None = None
+    series_dropped: int = 0
+
+
+class BotReader:
+    """Reads one bot on behalf of scrapes.
+
+    Args:
+        config: the bot's entry in monitoring.yml.
+        source: what reads it.
+        pool: threads for readings; one that hangs keeps its thread, and the next scrape waits for that same reading.
+        secret: the bot's password when the source was made; another one needs another source.
+        record: what earlier readings came to, where the bot had another source before.
+    """
+
+    def __init__(
+        self,
+        config: BotConfig,
+        source: Source,
+        pool: ThreadPoolExecutor,
+        secret: str | None = None,
+        record: Record | None = None,
+    ) -> None:
+        self.config = config
+        self.source = source
+        self.secret = secret
+        self.record = record or Record()
+        self._pool = pool
+        self._running: dict[Part, Future[BotState]] = {}
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        """The bot's name, the value of the label `bot`."""
+        return self.config.name
+
+    def start(self, part: Part, deadline: float) -> Future[BotState]:
+        """Begin a reading, or join the one that is under way."""
+        with self._lock:
+            running = self._running.get(part)
+            if running is None or running.done():
+                running = self._pool.submit(self._read, part, deadline)
+                self._running[part] = running
+            return running
+
+    def finish(self, part: Part, reading: Future[BotState], deadline: float) -> BotState | None:
+        """A reading's state; None where the bot couldn't be read by the deadline (`time.monotonic()`)."""
+        try:
+            return reading.result(timeout=max(deadline - time.monotonic(), 0))
+        except FutureTimeout:
+            # The reading itself counts its fault when it ends; one that never does is counted here.
+            self._count(part, SourceError("timeout", "still being read when the scrape's time was up"))
+        except SourceError:
+            pass
+        return None
+
+    def _read(self, part: Part, deadline: float) -> BotState:
+        began = time.monotonic()
+        try:
+            state = self.source.read(part, deadline)
+        except SourceError as error:
+            self._count(part, error)
+            raise
+        except Exception as error:
+            log.exception("bot %s: a fault of the exporter", self.name)
+            fault = SourceError("internal", f"a fault of the exporter: {error!r}; see its log")
+            self._count(part, fault)
+            raise fault from error
+        finally:
+            self.record.seconds[part] = time.monotonic() - began
+        for problem in state.problems:
+            self._count(part, problem)
+        with self._lock:
+            self.record.last_success = time.time()
+            if part == "trading":
+                self.record.history_complete = state.history_complete
+            if not state.problems and self.record.faults.pop(part, ""):
+                log.info("bot %s: its part %s can be read again", self.name, part)
+        return state
+
+    def _count(self, part: Part, error: SourceError) -> None:
+        with self._lock:
+            self.record.errors[error.reason] += 1
+            # Each scrape meets the same fault again: it is logged when it changes.
+            if self.record.faults.get(part) != str(error):
+                log.warning("bot %s: %s: %s", self.name, error.reason, error)
+            self.record.faults[part] = str(error)
+
+
+def read_all(
+    readers: Sequence[BotReader], parts: Sequence[Part], deadline: float
+) -> dict[str, dict[Part, BotState | None]]:
+    """Read parts of several bots side by side.
+
+    Returns:
+        By bot's name and part, the state, or None where it could not be read.
+    """
+    started = [(reader, part, reader.start(part, deadline)) for reader in readers for part in parts]
+    states: dict[str, dict[Part, BotState | None]] = {reader.name: {} for reader in readers}
+    for reader, part, reading in started:
+        states[reader.name][part] = reader.finish(part, reading, deadline)
+    return states

@@ -1,0 +1,207 @@
+"""Source `freqtrade`: the REST API of a running freqtrade bot.
+
+Which value comes from which call stands in docs/freqtrade.md. Calls are made one after another, each with a short
+time-out of its own: when an exchange hangs, /status and /profit hang with it while /health stays quick.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from exporter.history import Summary
+from exporter.sources import Part
+from exporter.sources.freqtrade_trades import TradeReader
+from exporter.sources.http import get_json, new_session
+from exporter.state import Bot, BotState, Position, SourceError, Status, Trading, finite
+
+T = TypeVar("T")
+
+# Seconds. Liveness is asked every 10 s, so it may not wait long; candles are a matter of memory only.
+_ALIVE, _CANDLES, _SLOW = 3.0, 1.5, 5.0
+
+_STATUS: dict[str, Status] = {
+    "running": "running",
+    "paused": "paused",
+    "stopped": "stopped",
+    "reload_config": "reloading",
+}
+
+
+class FreqtradeSource:
+    """Reads a freqtrade bot.
+
+    Args:
+        url: the API server's address, such as http://127.0.0.1:8080.
+        username, password: of freqtrade's `api_server`.
+        zone: the time zone of days, weeks and months.
+    """
+
+    def __init__(self, url: str, username: str, password: str, zone: ZoneInfo) -> None:
+        self._api = url.rstrip("/") + "/api/v1/"
+        # Basic on every call: no login whose tokens could run out, and a restarted bot needs no new one.
+        self._session = new_session(username, password)
+        self._trades = TradeReader(self._fetch_trades, zone)
+
+    def read(self, part: Part, deadline: float) -> BotState:
+        """Read whether the bot is alive (`bot`) or its results (`trading`)."""
+        return self._read_bot(deadline) if part == "bot" else self._read_trading(deadline)
+
+    def _get(self, call: str, deadline: float, at_most: float, **params: Any) -> Any:
+        return get_json(self._session, self._api + call, deadline, at_most, params)
+
+    def _read_bot(self, deadline: float) -> BotState:
+        health = _object(self._get("health", deadline, _ALIVE), "health")
+        config = _object(self._get("show_config", deadline, _ALIVE), "show_config")
+        problems: list[SourceError] = []
+        bot = bot_of(health, config)
+        if bot.status == "running":
+            updated = _attempt(lambda: self._data_updated_at(config, deadline), problems)
+            bot = bot.model_copy(update={"data_updated_at": updated})
+        return BotState(bot=bot, problems=tuple(problems))
+
+    def _data_updated_at(self, config: Mapping[str, Any], deadline: float) -> float | None:
+        pairs = _object(self._get("whitelist", deadline, _CANDLES), "whitelist").get("whitelist")
+        if not pairs or not config.get("timeframe"):
+            return None
+        candles = self._get("pair_candles", deadline, _CANDLES, pair=pairs[0], timeframe=config["timeframe"], limit=1)
+        return candles_current_until(_object(candles, "pair_candles"), time.time())
+
+    def _read_trading(self, deadline: float) -> BotState:
+        config = _object(self._get("show_config", deadline, _ALIVE), "show_config")
+        problems: list[SourceError] = []
+
+        def ask(call: str) -> dict[str, Any]:
+            return _attempt(lambda: _object(self._get(call, deadline, _SLOW), call), problems) or {}
+
+        balance = ask("balance")
+        # While the trader is stopped /count answers 502, but /status still lists the open trades.
+        count = ask("count") if config.get("state") != "stopped" else {}
+        summary = _attempt(lambda: self._summary(balance, deadline), problems)
+        profit = ask("profit")
+        status = _attempt(lambda: self._get("status", deadline, _SLOW), problems)
+        positions = _attempt(lambda: positions_of(status), problems) if status is not None else None
+        return BotState(
+            trading=trading_of(config, balance, count, profit, status),
+            trades=summary,
+            history_complete=self._trades.complete,
+            positions=positions,
+            problems=tuple(problems),
+        )
+
+    def _summary(self, balance: Mapping[str, Any], deadline: float) -> Summary | None:
+        history = self._trades.read(deadline)
+        return history.summary(time.time(), finite(balance.get("starting_capital"))) if history else None
+
+    def _fetch_trades(self, limit: int, offset: int, deadline: float) -> Mapping[str, Any]:
+        page = self._get("trades", deadline, _SLOW, limit=limit, offset=offset, order_by_id="false")
+        return _object(page, "trades")
+
+
+def _attempt(ask: Callable[[], T], problems: list[SourceError]) -> T | None:
+    """One part's value; a part that can't be read is noted and doesn't take the others with it."""
+    try:
+        return ask()
+    except SourceError as error:
+        problems.append(error)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        problems.append(SourceError("invalid", f"an answer of freqtrade has not the shape of its API 2: {error!r}"))
+    return None
+
+
+def _object(answer: Any, call: str) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise SourceError("invalid", f"/{call}: a JSON object was expected, not {type(answer).__name__}")
+    return answer
+
+
+def _text(value: object) -> str | None:
+    return value[:200] if isinstance(value, str) and value else None
+
+
+def bot_of(health: Mapping[str, Any], config: Mapping[str, Any]) -> Bot:
+    """Identity and liveness from /health and /show_config."""
+    return Bot.model_construct(
+        name=_text(config.get("bot_name")),
+        exchange=_text(config.get("exchange")),
+        strategy=_text(config.get("strategy")),
+        version=_text(config.get("version")),
+        mode="dry_run" if config.get("dry_run") else "live",
+        currency=_text(config.get("stake_currency")),
+        status=_STATUS.get(str(config.get("state")), "unknown"),
+        # bot_start_ts is kept in the bot's database and survives restarts; bot_startup_ts is this run's.
+        started_at=finite(health.get("bot_startup_ts")),
+        last_activity=finite(health.get("last_process_ts")),
+    )
+
+
+def candles_current_until(candles: Mapping[str, Any], now: float) -> float | None:
+    """The latest moment for which the newest complete candle was the newest there could be, at most now.
+
+    A candle that opened at T is complete at T + timeframe and the newest one until T + 2 × timeframe. So the age of
+    this moment is 0 for a bot with current data, whatever its timeframe.
+    """
+    rows, columns, timeframe = candles.get("data"), candles.get("columns"), finite(candles.get("timeframe_ms"))
+    if not rows or not columns or not timeframe:
+        return None
+    opened = finite(rows[-1][columns.index("__date_ts")])
+    return None if opened is None else min(now, (opened + 2 * timeframe) / 1000)
+
+
+def positions_of(status: list[dict[str, Any]]) -> tuple[Position, ...]:
+    """Open trades of /status. Their profits are null while the exchange can't be reached."""
+    return tuple(
+        Position.model_construct(
+            pair=str(trade["pair"]),
+            side="short" if trade.get("is_short") else "long",
+            size=finite(trade.get("stake_amount")),
+            profit=finite(trade.get("profit_abs")),
+            profit_ratio=finite(trade.get("profit_ratio")),
+            stop_distance_ratio=_stop_distance(trade),
+        )
+        for trade in status
+    )
+
+
+def _stop_distance(trade: Mapping[str, Any]) -> float | None:
+    # freqtrade states stop minus price: below 0 for a long position whose stop is not reached.
+    distance = finite(trade.get("stoploss_current_dist_ratio"))
+    return None if distance is None else distance if trade.get("is_short") else -distance
+
+
+def trading_of(
+    config: Mapping[str, Any],
+    balance: Mapping[str, Any],
+    count: Mapping[str, Any],
+    profit: Mapping[str, Any],
+    status: list[dict[str, Any]] | None,
+) -> Trading:
+    """What freqtrade states by our definitions; the rest is computed from its trades and positions."""
+    current = finite(count.get("current"))
+    orders = None if status is None else sum(bool(o.get("is_open")) for t in status for o in t.get("orders") or ())
+    capital = finite(balance.get("starting_capital"))
+    realized = finite(profit.get("profit_closed_coin"))
+    return Trading.model_construct(
+        profit_loss=finite(profit.get("profit_all_coin")),
+        realized_profit_loss=realized,
+        initial_capital=capital,
+        balance=finite(balance.get("total_bot")),
+        active_positions=None if current is None else int(current),
+        pending_orders=orders,
+        current_exposure=finite(count.get("total_stake")),
+        max_exposure=_max_exposure(config, capital, realized),
+    )
+
+
+def _max_exposure(config: Mapping[str, Any], capital: float | None, realized: float | None) -> float | None:
+    """Stake a trade × trades at once, at most the bot's capital; all of its capital where the stake is unlimited."""
+    own = None if capital is None or realized is None else capital + realized
+    try:
+        staked = float(config["stake_amount"]) * float(config["max_open_trades"])
+    except (KeyError, TypeError, ValueError):
+        return own
+    if staked <= 0:  # max_open_trades is -1 for any number of them
+        return own
+    return staked if own is None else min(staked, own)

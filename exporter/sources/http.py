@@ -1,0 +1,101 @@
+"""One JSON answer over HTTP, within a total time and size, from the configured host only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError
+
+from exporter.state import SourceError
+
+MAX_BYTES = 32 * 1024 * 1024
+
+
+def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
+    """A session that keeps its connections and sends HTTP Basic credentials where given.
+
+    The environment's proxies and .netrc are not used: a bot's address is used as configured, and its password goes
+    to it alone.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Accept"] = "application/json"
+    session.headers["User-Agent"] = "trading-bot-exporter"
+    if username is not None:
+        # As bytes, for a name or password outside Latin-1.
+        session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
+    return session
+
+
+def get_json(
+    session: requests.Session, url: str, deadline: float, at_most: float, params: Mapping[str, Any] | None = None
+) -> Any:
+    """GET a URL's JSON.
+
+    Args:
+        deadline: the `time.monotonic()` at which the whole scrape ends.
+        at_most: seconds that this call may take, however far off the deadline is.
+
+    Raises:
+        SourceError: with the reason and a sentence that names the URL.
+    """
+    end = min(deadline, time.monotonic() + at_most)
+    left = end - time.monotonic()
+    if left <= 0:
+        raise SourceError("timeout", f"{url}: no time left for this call")
+    try:
+        with session.get(url, params=params, timeout=left, stream=True, allow_redirects=False) as response:
+            if response.status_code != 200:
+                raise _not_a_success(url, response)
+            body = _body(url, response, end)
+    except (requests.Timeout, TimeoutError) as error:
+        raise SourceError("timeout", f"{url}: no answer within {left:.1f} s") from error
+    except requests.exceptions.SSLError as error:
+        raise SourceError("tls", f"{url}: {_cause(error)}; check the certificate and the https:// address") from error
+    except requests.ConnectionError as error:
+        raise SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?") from error
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        raise SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}") from error
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SourceError("invalid", f"{url}: the answer is not JSON: {_cause(error)}") from error
+
+
+def _body(url: str, response: requests.Response, end: float) -> bytes:
+    # requests' time-out starts anew with each packet, so a body that drips in would never end: each piece is timed.
+    body = bytearray()
+    while piece := response.raw.read1(65536, decode_content=True):
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise SourceError("invalid", f"{url}: the answer is larger than {MAX_BYTES >> 20} MiB")
+        if time.monotonic() > end:
+            raise SourceError("timeout", f"{url}: the answer did not end in time")
+    return bytes(body)
+
+
+def _not_a_success(url: str, response: requests.Response) -> SourceError:
+    status = response.status_code
+    if status in (401, 403):
+        return SourceError("auth", f"{url}: HTTP {status}: user name or password refused; check them in monitoring.yml")
+    if 300 <= status < 400:
+        where = response.headers.get("Location", "nowhere")[:200]
+        return SourceError(
+            "http_status", f"{url}: HTTP {status}, sent on to {where!r}; redirects are not followed, give the final url"
+        )
+    return SourceError("http_status", f"{url}: HTTP {status} {response.reason or ''}".rstrip())
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, such as 'Connection refused', instead of requests' nested text."""
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if not isinstance(inner, BaseException) or inner is error:
+            break
+        error = inner
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:300]

@@ -1,0 +1,119 @@
+"""The thresholds that rules compare with: names, severities, ranges and defaults, in base units.
+
+The rules hold no numbers: they join these values as the series trading_bot_threshold{bot,threshold,severity}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+Severity = Literal["critical", "warning", "info"]
+Value = float | Literal["off"]
+Thresholds = dict[str, dict[str, Value]]  # severity → threshold → value
+
+
+class Threshold(NamedTuple):
+    """Allowed range and default of one threshold."""
+
+    low: float
+    high: float
+    default: float
+    unit: str
+    # For a warning: whether it must lie below its critical ("below") or above it, None where there is no critical.
+    warns: Literal["below", "above"] | None = None
+
+
+THRESHOLDS: dict[str, dict[str, Threshold]] = {
+    "critical": {
+        "bot_down_time": Threshold(60, 3600, 300, "seconds"),
+        "max_drawdown": Threshold(0.01, 0.5, 0.10, "ratio"),
+        "drawdown_escalation": Threshold(0.02, 0.6, 0.15, "ratio"),
+        "daily_loss": Threshold(0.01, 1e12, 1000, "money"),
+        "error_rate": Threshold(0.01, 0.2, 0.05, "ratio"),
+        "memory_usage": Threshold(0.7, 0.95, 0.90, "ratio"),
+        "cpu_usage": Threshold(0.8, 0.98, 0.95, "ratio"),
+        "disk_usage": Threshold(0.8, 0.98, 0.95, "ratio"),
+        "api_response_time": Threshold(1, 30, 5, "seconds"),
+        "network_latency": Threshold(0.5, 10, 2, "seconds"),
+        "data_freshness": Threshold(300, 1800, 600, "seconds"),
+        "model_accuracy": Threshold(0.3, 0.8, 0.5, "ratio"),
+    },
+    "warning": {
+        "win_rate": Threshold(0.3, 0.6, 0.4, "ratio"),
+        "model_drift": Threshold(0.01, 0.5, 0.1, "ratio"),
+        "network_latency": Threshold(0.1, 5, 1, "seconds", "below"),
+        "disk_usage": Threshold(0.6, 0.9, 0.8, "ratio", "below"),
+        "api_response_time": Threshold(0.5, 10, 2, "seconds", "below"),
+        "memory_usage": Threshold(0.6, 0.9, 0.8, "ratio", "below"),
+        "cpu_usage": Threshold(0.6, 0.9, 0.8, "ratio", "below"),
+        "trades_per_hour": Threshold(0.01, 1, 0.1, "trades an hour"),
+        "prediction_confidence": Threshold(0.4, 0.8, 0.6, "ratio"),
+        "data_quality_score": Threshold(0.5, 0.9, 0.7, "ratio"),
+        "model_accuracy": Threshold(0.3, 0.95, 0.7, "ratio", "above"),
+        "risk_utilization": Threshold(0.1, 1, 0.8, "ratio"),
+        "volatility": Threshold(0.01, 0.5, 0.05, "ratio"),
+    },
+    "info": {
+        "daily_pnl": Threshold(100, 10_000, 1000, "money"),
+        "trades_count": Threshold(10, 500, 50, "trades a day"),
+        "uptime_hours": Threshold(1, 168, 24, "hours"),
+        "weekly_pnl": Threshold(1000, 50_000, 5000, "money"),
+        "monthly_pnl": Threshold(5000, 200_000, 20_000, "money"),
+        "sharpe_ratio": Threshold(1, 5, 2, "ratio"),
+        "max_consecutive_wins": Threshold(5, 50, 10, "trades"),
+        "recovery_factor": Threshold(1, 10, 2, "ratio"),
+    },
+}
+
+
+def defaults() -> Thresholds:
+    """Every threshold at its default."""
+    return {
+        severity: {name: threshold.default for name, threshold in table.items()}
+        for severity, table in THRESHOLDS.items()
+    }
+
+
+def merged(base: Thresholds, own: Thresholds) -> Thresholds:
+    """A set of thresholds with some of them replaced."""
+    return {severity: values | own.get(severity, {}) for severity, values in base.items()}
+
+
+def faults(given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object, str]]:
+    """What is wrong with each threshold as given: path, value, and what is allowed."""
+    for severity, values in given.items():
+        table = THRESHOLDS.get(severity)
+        if table is None:
+            yield (severity,), values, f"unknown severity; allowed: {', '.join(THRESHOLDS)}"
+            continue
+        if not isinstance(values, Mapping):
+            yield (severity,), values, "must be a mapping of thresholds to values"
+            continue
+        for name, value in values.items():
+            threshold = table.get(name)
+            if threshold is None:
+                yield (severity, str(name)), value, f"unknown {severity} threshold; allowed: {', '.join(table)}"
+            elif value is not False and value != "off" and not _within(value, threshold):
+                yield (
+                    (severity, str(name)),
+                    value,
+                    f"must be {threshold.low:g} to {threshold.high:g} ({threshold.unit}), or off",
+                )
+
+
+def _within(value: object, threshold: Threshold) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return threshold.low <= value <= threshold.high
+
+
+def order_faults(thresholds: Thresholds) -> Iterator[tuple[tuple[str, ...], object, str]]:
+    """Warnings of a complete set that would come only after their critical, as `faults` gives them."""
+    for name, threshold in THRESHOLDS["warning"].items():
+        warning, critical = thresholds["warning"].get(name), thresholds["critical"].get(name)
+        if threshold.warns is None or not isinstance(warning, int | float) or not isinstance(critical, int | float):
+            continue
+        late = warning > critical if threshold.warns == "below" else warning < critical
+        if late:
+            yield ("warning", name), warning, f"must be {threshold.warns} the critical one, which is {critical:g}"

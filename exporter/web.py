@@ -1,0 +1,89 @@
+"""The exporter's HTTP server: metrics, discovery, health, reload, and a page for people."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, jsonify, render_template, request
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from exporter import __version__
+from exporter.bots import Bots
+from exporter.config import ConfigError
+from exporter.metrics import GROUPS
+from exporter.page import rows
+from exporter.scrape import scrape
+
+# Seconds. Prometheus's own default, for a caller that doesn't say how long it waits.
+_SCRAPE_TIMEOUT = 10.0
+_TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
+# What is left of it for the answer's way back.
+_MARGIN = 0.5
+
+
+def create_app(bots: Bots) -> Flask:
+    """The web application over the configured bots."""
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        groups = request.args.getlist("collect[]") or list(GROUPS)
+        unknown = [group for group in groups if group not in GROUPS]
+        if unknown:
+            return _plain(400, f"unknown group {unknown[0][:80]!r} in collect[]; known: {', '.join(GROUPS)}")
+        names = request.args.getlist("bot") or list(bots.readers)
+        stranger = next((name for name in names if name not in bots.readers), None)
+        if stranger is not None:
+            return _plain(404, f"no bot named {stranger[:80]!r} in the configuration; /sd lists those that are")
+        body = scrape(
+            bots,
+            list(dict.fromkeys(names)),
+            groups,
+            _deadline(request.headers.get(_TIMEOUT_HEADER)),
+        )
+        return Response(body, content_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/sd")
+    def discovery() -> Response:
+        return jsonify([{"targets": [request.host], "labels": {"__param_bot": n, "instance": n}} for n in bots.readers])
+
+    # It is ready as soon as it answers: it starts with a valid configuration or not at all.
+    @app.get("/-/healthy")
+    @app.get("/-/ready")
+    def healthy() -> Response:
+        return _plain(200, f"OK, {len(bots.readers)} bots")
+
+    @app.post("/-/reload")
+    def reload() -> Response:
+        try:
+            bots.reload()
+        except ConfigError as error:
+            return _plain(500, f"refused, the configuration before stays in use:\n{error}")
+        return _plain(200, "The configuration was read again.")
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("index.html", rows=rows(bots), groups=GROUPS, bots=bots, version=__version__)
+
+    @app.after_request
+    def safe(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return app
+
+
+def _deadline(timeout: str | None) -> float:
+    try:
+        wanted = float(timeout or _SCRAPE_TIMEOUT)
+    except ValueError:
+        wanted = _SCRAPE_TIMEOUT
+    # Not (wanted > 0) is true of NaN as well.
+    wanted = _SCRAPE_TIMEOUT if not wanted > 0 else min(wanted, 120.0)
+    return time.monotonic() + max(wanted - _MARGIN, wanted / 2)
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(text + "\n", status=status, content_type="text/plain; charset=utf-8")
