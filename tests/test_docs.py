@@ -1,0 +1,49 @@
+"""The documentation says what is so: schema, thresholds, links, targets."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from exporter.state import json_schema
+from exporter.thresholds import THRESHOLDS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_published_schema_is_the_one_that_is_checked() -> None:
+    published = json.loads((ROOT / "docs" / "state-document.schema.json").read_text())
+    assert published == json_schema(), "run: python -m exporter schema > docs/state-document.schema.json"
+
+
+def test_every_threshold_is_documented_with_its_default_and_range() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| (critical|warning|info) \| `(\w+)` \| ([\d., ]+) \| ([^|]+) \|", text, re.MULTILINE)
+    documented = {(severity, name): (_number(default), span) for severity, name, default, span in rows}
+    assert documented.keys() == {(severity, name) for severity, table in THRESHOLDS.items() for name in table}
+    for (severity, name), (default, span) in documented.items():
+        threshold = THRESHOLDS[severity][name]
+        assert default == threshold.default, name
+        low, _, high = span.strip().partition("–")
+        assert _number(low.removesuffix(" and more")) == threshold.low, name
+        assert not high or _number(high) == threshold.high, name
+
+
+def _number(text: str) -> float:
+    return float(text.replace(" ", ""))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^\s*\$?\s*)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    assert named <= targets
