@@ -50,6 +50,11 @@ class Scene:
         command = [sys.executable, str(WRITER), str(self.folder / f"{name}.json"), json.dumps(given)]
         self.writers[name] = subprocess.Popen(command)
 
+    def kill(self, name: str) -> None:
+        """End a bot as a crash does."""
+        self.writers[name].kill()
+        self.writers[name].wait()
+
     def texts(self, channel: str) -> list[str]:
         """What a channel received, as texts, oldest first."""
         if channel == "telegram":
@@ -89,7 +94,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         monitoring = {"bots": bots, "thresholds": {"critical": {"bot_down_time": DOWN_SECONDS}}}
         stack = Stack(folder / "stack", monitoring, settings)
         scene = Scene(stack, telegram, slack, smtp, lab, folder)
-        exits.callback(lambda: [writer.kill() or writer.wait() for writer in scene.writers.values()])
+        exits.callback(lambda: [scene.kill(name) for name in scene.writers])
         scene.write("writer")
         scene.write("resting", bot={"status": "stopped"})
         scene.write("bleeder", trading={"drawdown": 0.123, "profit_loss": -1230.0})
@@ -163,7 +168,6 @@ def test_a_drawdown_is_told_on_its_channels_only(scene: Scene) -> None:
         (text,) = wait_for(channel, lambda c=channel: scene.told(c, "bleeder", "FIRING"), 30)
         assert "12.3%" in text
         assert "10%" in text
-        assert "-1230.00 USDT" in text
     assert not scene.told("slack", "bleeder")
 
 
@@ -172,7 +176,7 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
     stack = scene.stack
     bots = ["writer"] + (["real"] if scene.lab else [])
     assert not {name for name, _ in stack.firing()} & {"BotDown", "ExporterDown"}
-    scene.writers["writer"].kill()
+    scene.kill("writer")
     if scene.lab:
         scene.lab.kill()
     for bot in bots:
@@ -181,6 +185,8 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
             wait_for(
                 f"{channel} tells of {bot}", lambda c=channel, b=bot: scene.told(c, b, "FIRING", "unreachable"), 30
             )
+    # How it stood when last seen is in the message: that can't be looked up any more.
+    assert "P&L 12.50 USDT · 30 trades · win rate 60.0 % · 1 open" in scene.told("email", "writer", "FIRING")[0]
     # The exporter dies and comes back while the bots are down: they neither end nor count anew, nor do others fire.
     stack.kill("exporter")
     wait_for("ExporterDown", lambda: ("ExporterDown", "") in stack.firing(), 90)
@@ -200,7 +206,9 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
         for channel in ("telegram", "slack", "email"):
             assert len(scene.told(channel, bot, "FIRING")) == 1, (bot, channel)
             assert len(scene.told(channel, bot, "RESOLVED")) == 1, (bot, channel)
-        told = {m["status"] for m in stack.inbox() if m["labels"].get("bot") == bot and m["alertname"] == "BotDown"}
+        told = {
+            m["status"] for m in stack.inbox() if m["labels"].items() >= {"alertname": "BotDown", "bot": bot}.items()
+        }
         assert told == {"firing", "resolved"}
 
 

@@ -1,0 +1,181 @@
+"""`make up` without containers, as a person sees it: in a fresh copy of the project, on free ports."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.binaries import binary
+from tests.native.project import Project
+from tests.stack import wait_for
+
+GOOD = "bots:\n  - {name: demo, type: demo}\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A fresh copy in a folder with a space; Prometheus and Alertmanager are found on PATH."""
+    fetched = Path(binary("prometheus")).parent
+    environment = {"MODE": "native", "PATH": f"{fetched}:{os.environ['PATH']}", "GRAFANA_HOME": "/none"}
+    project = Project(tmp_path_factory.mktemp("make-up") / "my project", environment)
+    yield project
+    project.stack("down")
+
+
+@pytest.fixture
+def stopped(project: Project) -> Iterator[Project]:
+    """The project as shipped, not running before or after."""
+    project.stack("down")
+    project.env()
+    project.write("monitoring.yml", GOOD)
+    yield project
+    project.stack("down")
+
+
+@pytest.fixture
+def running(stopped: Project) -> Project:
+    """The project as shipped, up."""
+    stopped.up()
+    return stopped
+
+
+def pids(project: Project) -> dict[str, str]:
+    log = (project.folder / ".stack/log/supervisord.log").read_text()
+    return dict(re.findall(r"spawned: '(\w+)' with pid (\d+)", log))
+
+
+def listening(project: Project) -> list[str]:
+    """The services whose port answers."""
+    found = []
+    for name, port in project.ports.items():
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                found.append(name)
+    return found
+
+
+def password(project: Project) -> str:
+    return (project.folder / ".stack/out/grafana/admin_password").read_text()
+
+
+def test_up_starts_all_says_where_and_the_bot_is_seen(stopped: Project) -> None:
+    output = stopped.up()
+    assert "All is healthy" in output
+    for name in ("exporter", "responder", "alertmanager", "prometheus"):
+        assert f"http://localhost:{stopped.ports[name]}" in output
+    without = [line for line in output.splitlines() if line.startswith("Grafana could not be had")]
+    assert len(without) == 1
+    assert "GRAFANA_HOME" in without[0]
+    wait_for("the demo bot in Prometheus", lambda: stopped.query('trading_bot_up{bot="demo"}==1'), 30)
+    code, status = stopped.stack("status")
+    assert code == 0
+    assert status.count(" healthy ") == 4
+
+
+def test_second_up_changes_nothing(running: Project) -> None:
+    before = pids(running), password(running)
+    assert "nothing has changed" in running.up()
+    assert (pids(running), password(running)) == before
+
+
+def test_changed_files_are_applied_by_a_reload(running: Project) -> None:
+    before = pids(running)
+    running.write("monitoring.yml", GOOD + "  - {name: second, type: demo}\n")
+    running.env(TELEGRAM_BOT_TOKEN="123456:ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi", TELEGRAM_CHAT_ID="42")
+    assert "Reloaded with a changed configuration: exporter, alertmanager." in running.up()
+    assert pids(running) == before
+    assert [target["labels"]["instance"] for target in running.get("exporter", "/sd")] == ["demo", "second"]
+    assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
+
+
+def test_moved_port_restarts_the_processes(running: Project) -> None:
+    old = running.ports["prometheus"]
+    running.ports["prometheus"] = running.ports["grafana"]
+    try:
+        running.env(GRAFANA_PORT=old)
+        assert "restarting them" in running.up()
+        assert running.query("up") is not None
+    finally:
+        running.ports["prometheus"] = old
+
+
+def test_refused_configuration_is_told_with_its_line_and_the_old_goes_on(running: Project) -> None:
+    running.write("monitoring.yml", "bots:\n  - {name: demo, type: nonsense}\n")
+    code, output = running.stack("up")
+    assert code == 1
+    assert "monitoring.yml:2" in output
+    assert running.get("exporter", "/sd")[0]["labels"]["instance"] == "demo"
+
+
+def test_killed_process_comes_back(running: Project) -> None:
+    os.kill(int(pids(running)["exporter"]), signal.SIGKILL)
+    wait_for("the exporter's end", lambda: "exporter" not in listening(running) or None, 10, every=0.02)
+    wait_for("the exporter's return", lambda: running.get("exporter", "/-/healthy"), 20)
+
+
+def test_port_in_use_is_told_and_nothing_starts(stopped: Project) -> None:
+    port = stopped.ports["prometheus"]
+    with socket.create_server(("127.0.0.1", port)):
+        code, output = stopped.stack("up")
+    assert code == 1
+    assert re.search(
+        rf"^Prometheus needs port {port}, which is in use by \S+ \(pid {os.getpid()}\)\. "
+        r"Stop that, or set PROMETHEUS_PORT in \.env to a free port\.$",
+        output,
+        re.MULTILINE,
+    ), output
+    assert listening(stopped) == []
+
+
+def test_second_up_at_the_same_time_is_sent_away(stopped: Project) -> None:
+    stopped.up()
+    with (stopped.folder / ".stack/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert stopped.stack("up") == (1, "Another `make up` or `make down` is at work here. Wait for its end.\n")
+
+
+def test_service_that_cannot_start_is_named_with_its_words_and_nothing_stays(stopped: Project) -> None:
+    stopped.env(TIMEZONE="UTC", RETENTION="soon")
+    code, output = stopped.stack("up")
+    assert code == 1
+    assert "ended at its start. Its last lines:" in output
+    assert "soon" in output
+    assert listening(stopped) == []
+    assert stopped.stack("status")[0] == 1
+
+
+def test_missing_python_and_engine_are_told(stopped: Project, tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "cat", "env"):
+        for folder in ("/usr/bin", "/bin"):
+            if Path(folder, name).exists() and not (tmp_path / name).exists():
+                (tmp_path / name).symlink_to(Path(folder, name))
+    environment = {"PATH": str(tmp_path), "PYTHON": ""}
+    venv = stopped.folder / ".venv"
+    venv.rename(stopped.folder / ".venv-away")
+    try:
+        code, output = stopped.stack("up", **environment)
+        assert (code, output) == (
+            1,
+            "Python 3.11 or newer is needed, and not found. Install it, or name it: PYTHON=/path/to/python3 make up\n",
+        )
+    finally:
+        (stopped.folder / ".venv-away").rename(venv)
+    code, output = stopped.stack("up", **environment | {"MODE": "docker"})
+    assert code == 1
+    assert output.startswith("Docker is not installed")
+
+
+def test_down_stops_all_and_says_when_nothing_runs(running: Project) -> None:
+    assert running.stack("down") == (0, "Stopped. Data and passwords are kept in .stack.\n")
+    assert listening(running) == []
+    assert running.stack("down") == (0, "Nothing runs.\n")
+    code, output = running.stack("logs", "prometheus")
+    assert code == 0
+    assert "Server is ready" in output

@@ -1,0 +1,1 @@
+"""Tests of prometheus/: the configuration and the rules."""

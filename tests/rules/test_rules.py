@@ -1,0 +1,142 @@
+"""Checks prometheus/: syntax, promtool's unit tests beside this file, and what the rules name elsewhere."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import markdown
+import pytest
+import yaml
+
+from exporter.metrics import METRICS
+from responder.runbooks import EXTENSIONS
+from tests.binaries import binary
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "prometheus"
+RULE_FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+UNIT_TESTS = sorted(Path(__file__).parent.glob("*.yml"))
+RUNBOOKS = ROOT / "docs" / "runbooks"
+
+# Of the stack as a whole; every other alert is about one bot.
+STACK_ALERTS = {"ExporterDown", "Watchdog"}
+# The table of alerts names no action for these.
+ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {"BotStopped"}
+SEVERITIES = {"critical", "warning", "info", "none"}
+
+
+def promtool(*arguments: str | Path) -> None:
+    result = subprocess.run([binary("promtool"), *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def rules() -> list[dict[str, Any]]:
+    files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in RULE_FILES]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def texts(rule: dict[str, Any]) -> str:
+    """The rule's expression and, of an alert, its templates: all places that name a series."""
+    return "\n".join([rule["expr"], *rule.get("annotations", {}).values()])
+
+
+def alert_id(rule: dict[str, Any]) -> str:
+    return "-".join(filter(None, [rule["alert"], rule["labels"].get("severity")]))
+
+
+def jobs() -> list[dict[str, Any]]:
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
+    scrape_configs: list[dict[str, Any]] = configuration["scrape_configs"]
+    return scrape_configs
+
+
+@pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
+def test_unit(file: Path) -> None:
+    promtool("test", "rules", file)
+
+
+def test_syntax() -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES)
+
+
+def test_configuration() -> None:
+    promtool("check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
+
+
+def test_each_rule_file_is_loaded() -> None:
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
+    loaded = {file for pattern in configuration["rule_files"] for file in PROMETHEUS.glob(pattern)}
+    assert loaded == set(RULE_FILES)
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=alert_id)
+def test_alert_says_all_that_a_message_needs(rule: dict[str, Any]) -> None:
+    labels, annotations, name = rule["labels"], rule["annotations"], rule["alert"]
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", labels["condition"])
+    # Without one of its own it has its threshold's: then the expression must keep it.
+    assert labels.get("severity") in SEVERITIES or "group_right () bot:threshold" in rule["expr"]
+
+    assert "{{" not in annotations["summary"], "a summary is one static sentence; values belong to the description"
+    assert annotations["summary"].endswith(".")
+    assert annotations["description"].endswith(".")
+    assert annotations["runbook_url"] == "{{ $externalLabels.responder_url }}/runbooks/" + name
+    dashboard = "{{ $externalLabels.grafana_url }}/d/trading-bot"
+    if name in STACK_ALERTS:
+        assert annotations["dashboard_url"] == dashboard
+    else:
+        assert annotations["dashboard_url"] == dashboard + "?var-bot={{ $labels.bot | urlquery }}"
+        assert "bot:status_part" in annotations["bot_status"]
+    if name not in ALERTS_WITHOUT_ACTIONS:
+        assert re.fullmatch(r"[a-z_]+(,[a-z_]+)*", annotations["recommended_actions"])
+
+
+def test_bot_status_is_the_same_everywhere() -> None:
+    assert len({rule["annotations"]["bot_status"] for rule in alerts() if rule["alert"] not in STACK_ALERTS}) == 1
+
+
+@pytest.mark.parametrize("name", sorted({rule["alert"] for rule in alerts()}))
+def test_alert_has_a_runbook(name: str) -> None:
+    runbook = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    assert runbook.startswith(f"# {name}\n")
+    assert re.findall(r"^## (.+)$", runbook, re.MULTILINE) == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+    # The inbox shows it as a page: a list that breaks off there leaves its numbers or fences in the text.
+    page = markdown.markdown(runbook, extensions=EXTENSIONS)
+    assert not re.findall(r"^(?:<p>)?\d\. .*|^.*```.*", page, re.MULTILINE)
+
+
+def test_no_runbook_without_its_alert() -> None:
+    assert {file.stem for file in RUNBOOKS.glob("*.md")} == {rule["alert"] for rule in alerts()}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("record") or alert_id(rule))
+def test_every_series_named_exists(rule: dict[str, Any]) -> None:
+    """A rule on a metric that nobody emits can never fire."""
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    text = texts(rule)
+    for metric in re.findall(r"\btrading_bot_\w+", text):
+        assert metric in METRICS, f"the exporter has no {metric}"
+    for name in re.findall(r"\b[a-z]+:[a-z_]+(?::\w+)?", text):
+        assert name in recorded, f"no rule records {name}"
+    for name in re.findall(r'job="([^"]*)"', text):
+        assert name in {job["job_name"] for job in jobs()}, f"prometheus.yml has no job {name}"
+
+
+def test_each_group_of_metrics_has_one_job() -> None:
+    """A group in two jobs doubles its series, one in none is lost."""
+    collected = [group for job in jobs() for group in job.get("params", {}).get("collect[]", [])]
+    assert sorted(collected) == sorted(set(METRICS.values()))
+
+
+def test_settings_leave_with_no_alert() -> None:
+    """Each external label is for the links only; one that stays would split Alertmanager's groups."""
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
+    dropped = "|".join(
+        rule["regex"] for rule in configuration["alerting"]["alert_relabel_configs"] if rule["action"] == "labeldrop"
+    )
+    for label in [*configuration["global"]["external_labels"], "replica"]:
+        assert re.fullmatch(dropped, label)
