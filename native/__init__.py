@@ -1,0 +1,1 @@
+"""The stack without containers: the same processes, files and ports under supervisord."""

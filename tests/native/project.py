@@ -1,0 +1,88 @@
+"""A copy of this project in a folder of its own, driven through stack.sh as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("exporter", "responder", "alertmanager", "prometheus", "grafana")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".stack", ".env", "secrets", "__pycache__", ".*_cache", ".hypothesis"
+)
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports that nothing listens on, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Project:
+    """The copy, with free ports in its .env."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+        self.folder = folder
+        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+        ours = {f"{name.upper()}_{what}" for name in SERVICES for what in ("PORT", "URL", "ADDRESS")}
+        self.environment = {name: value for name, value in os.environ.items() if name not in ours} | environment
+        self.env()
+
+    def env(self, **more: object) -> None:
+        """Write .env: the ports, and what is given."""
+        ports = {f"{name.upper()}_PORT": port for name, port in self.ports.items()}
+        # As Windows' editors write it.
+        self.write(".env", "".join(f"{name}={value}\r\n" for name, value in {**ports, **more}.items()))
+
+    def write(self, name: str, text: str) -> None:
+        """Replace a file of the project, as editors do."""
+        new = self.folder / f"{name}.new"
+        new.write_text(text, newline="")
+        new.rename(self.folder / name)
+
+    def stack(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run stack.sh; its exit code and all that it printed."""
+        done = subprocess.run(
+            [self.folder / "stack.sh", *arguments],
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        return done.returncode, done.stdout
+
+    def up(self) -> str:
+        """`stack.sh up`, which must succeed; what it printed."""
+        code, output = self.stack("up")
+        assert code == 0, output
+        return output
+
+    def get(self, service: str, path: str) -> Any:
+        """What a service answers, read as JSON where it is; None when it doesn't answer 200."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=5) as answer:
+                text = answer.read().decode()
+        except (OSError, urllib.error.URLError):
+            return None
+        return json.loads(text) if text[:1] in ("{", "[") else text
+
+    def query(self, expression: str) -> list[Any]:
+        """An instant query's series."""
+        answer = self.get("prometheus", f"/api/v1/query?query={expression}")
+        return answer["data"]["result"] if answer else []
