@@ -1,0 +1,31 @@
+"""The command `python -m init --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from init import run
+from init.faults import Faults
+
+
+def main() -> int:
+    """Runs once; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m init", description="Makes what the stack needs before it starts.")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the files are written")
+    arguments = parser.parse_args()
+    try:
+        lines = run.run(os.environ, arguments.out)
+    except Faults as faults:
+        for fault in faults.messages:
+            print(fault, file=sys.stderr)
+        print("Nothing was changed. Correct this in .env and start again.", file=sys.stderr)
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The settings from the environment (.env), checked. No fault's text holds the value of a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from init.values import Reader
+
+SERVICES = {"exporter": 8000, "prometheus": 9090, "alertmanager": 9093, "responder": 8080, "grafana": 3000}
+
+
+@dataclass(frozen=True)
+class Telegram:
+    """The bot that writes, and the chats it writes to."""
+
+    token: str = field(repr=False)
+    chats: tuple[str, ...]
+    api_url: str
+
+
+@dataclass(frozen=True)
+class Slack:
+    """An incoming webhook."""
+
+    webhook_url: str = field(repr=False)
+    channel: str
+
+
+@dataclass(frozen=True)
+class Email:
+    """A mail server, and who writes to whom; without a username there is no log-in."""
+
+    host: str
+    port: int
+    sender: str
+    recipients: tuple[str, ...]
+    username: str
+    password: str = field(repr=False)
+    require_tls: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; None for a channel that isn't configured."""
+
+    telegram: Telegram | None
+    slack: Slack | None
+    email: Email | None
+    heartbeat_url: str = field(repr=False)
+    grafana_password: str = field(repr=False)
+    timezone: str
+    addresses: Mapping[str, str]
+    responder_url: str
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Reads and checks everything; raises Faults with all that is wrong."""
+    reader = Reader(environ)
+    settings = Settings(
+        telegram=_telegram(reader),
+        slack=_slack(reader),
+        email=_email(reader),
+        heartbeat_url=reader.url("HEARTBEAT_URL", secret=True),
+        grafana_password=reader.secret("GRAFANA_ADMIN_PASSWORD"),
+        timezone=reader.timezone("TIMEZONE", "UTC"),
+        addresses={
+            name: reader.address(f"{name.upper()}_ADDRESS", f"{name}:{port}") for name, port in SERVICES.items()
+        },
+        responder_url=reader.url("RESPONDER_URL") or f"http://localhost:{reader.port('RESPONDER_PORT', 8080)}",
+    )
+    for name, port in SERVICES.items():
+        if name != "responder":
+            reader.port(f"{name.upper()}_PORT", port)
+            reader.url(f"{name.upper()}_URL")
+    reader.raise_faults()
+    return settings
+
+
+def _telegram(reader: Reader) -> Telegram | None:
+    token = reader.secret("TELEGRAM_BOT_TOKEN")
+    chats = tuple(dict.fromkeys(reader.parts("TELEGRAM_CHAT_ID")))
+    api_url = reader.url("TELEGRAM_API_URL") or "https://api.telegram.org"
+    if not reader.complete("Telegram", ["TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID"]):
+        return None
+    if not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token):
+        reader.fault(
+            "TELEGRAM_BOT_TOKEN is not a bot's token: allowed is what @BotFather gives, a number, a colon and "
+            "letters, digits, _ or -, without quotes."
+        )
+    for number, chat in enumerate(chats, 1):
+        if not re.fullmatch(r"-?[1-9]\d{0,18}", chat) or abs(int(chat)) >= 2**63:
+            reader.fault(
+                f"TELEGRAM_CHAT_ID, entry {number}, is not a chat's id: allowed is a whole number, negative for a "
+                "group; several are separated by commas. A @name doesn't work."
+            )
+    return Telegram(token, chats, api_url.rstrip("/"))
+
+
+def _slack(reader: Reader) -> Slack | None:
+    webhook_url = reader.url("SLACK_WEBHOOK_URL", secret=True)
+    channel = reader.text("SLACK_CHANNEL") or "#trading-alerts"
+    if not re.fullmatch(r"[#@]?[\w.-]{1,80}", channel):
+        reader.fault(f"SLACK_CHANNEL is {channel!r}: allowed is a name such as #trading-alerts, in .env in quotes.")
+    return Slack(webhook_url, channel) if webhook_url else None
+
+
+def _email(reader: Reader) -> Email | None:
+    host = reader.text("SMTP_HOST")
+    port = reader.port("SMTP_PORT", 587)
+    sender = reader.mail_address("SMTP_FROM", reader.text("SMTP_FROM"))
+    recipients = tuple(reader.mail_address("SMTP_TO", part) for part in dict.fromkeys(reader.parts("SMTP_TO")))
+    username = reader.text("SMTP_USERNAME")
+    password = reader.secret("SMTP_PASSWORD")
+    require_tls = reader.boolean("SMTP_REQUIRE_TLS", True)
+    if host and not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+\]?", host):
+        reader.fault(f"SMTP_HOST is {host!r}: allowed is a host's name or IP address; the port goes into SMTP_PORT.")
+    login = ["SMTP_USERNAME", "SMTP_PASSWORD"]
+    reader.complete("the mail server's log-in", login)
+    if not reader.complete("email", ["SMTP_HOST", "SMTP_FROM", "SMTP_TO"], begun=login):
+        return None
+    return Email(host.strip("[]"), port, sender, recipients, username, password, require_tls)

@@ -1,0 +1,100 @@
+"""The command `python -m responder`: reads its settings, opens the database, serves until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import waitress
+
+from responder.store import Store, StoreError
+from responder.web import MAX_BODY_BYTES, create_app
+
+RUNBOOKS = Path(__file__).resolve().parent.parent / "docs" / "runbooks"
+_UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+
+
+def main() -> int:
+    """Serves; returns the exit code."""
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        host, port = _listen(arguments.listen)
+        token = _token(arguments.token_file)
+        retention = _seconds(os.environ.get("RETENTION", "").strip() or "365d")
+        zone = _zone(os.environ.get("TIMEZONE", "").strip() or "UTC")
+        store = Store(arguments.data_dir / "responder.sqlite", retention)
+        app = create_app(store, token, zone, arguments.runbooks)
+        server = waitress.create_server(
+            app, host=host, port=port, threads=4, ident="", max_request_body_size=MAX_BODY_BYTES + 65536
+        )
+    except (ValueError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"--listen {arguments.listen}: can't listen there: {error.strerror}.", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, _stop)
+    logging.info("Listening on %s:%s", host, server.effective_port)
+    # SystemExit ends it after the requests that are under way.
+    server.run()
+    server.close()
+    logging.info("Stopped")
+    return 0
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m responder", description="The inbox of Alertmanager's messages.")
+    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument("--token-file", required=True, type=Path, metavar="F", help="holds the token that senders need")
+    parser.add_argument("--data-dir", required=True, type=Path, metavar="DIR", help="where the database is or is made")
+    parser.add_argument(
+        "--runbooks", default=RUNBOOKS, type=Path, metavar="DIR", help="the Markdown files of /runbooks/"
+    )
+    return parser.parse_args()
+
+
+def _listen(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"--listen is {value!r}: allowed is HOST:PORT, such as 127.0.0.1:8080.")
+    return host.strip("[]"), int(port)
+
+
+def _token(path: Path) -> str:
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"--token-file {path} can't be read; `python -m init` makes it.") from error
+    if not token:
+        raise ValueError(f"--token-file {path} is empty: delete it, and `python -m init` makes a new one.")
+    return token
+
+
+def _seconds(value: str) -> int:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([hdwy])", value)
+    if not match:
+        raise ValueError(f"RETENTION is {value!r}: allowed is a number with h, d, w or y, such as 30d.")
+    return int(match.group(1)) * _UNITS[match.group(2)]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"TIMEZONE is {name!r}: allowed is a time zone such as UTC or Europe/Berlin.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

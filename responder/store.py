@@ -1,0 +1,171 @@
+"""The messages, in SQLite.
+
+A message is what was told about an alert: that it began, or that it ended. Alertmanager repeats a message after its
+cooldown, and sends it again when an answer was lost; neither can be told from the other, nor is either news. So a
+message has one row, found again by alert, beginning and status, with a count and the time it was last told.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from responder.webhook import Notification
+
+PRUNE_SECONDS = 3600
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  fingerprint TEXT NOT NULL,
+  starts_at REAL NOT NULL,
+  status TEXT NOT NULL,
+  ends_at REAL,
+  first_told REAL NOT NULL,
+  last_told REAL NOT NULL,
+  times_told INTEGER NOT NULL DEFAULT 1,
+  bot TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  annotations TEXT NOT NULL,
+  group_labels TEXT NOT NULL,
+  external_url TEXT NOT NULL,
+  UNIQUE (fingerprint, starts_at, status)
+);
+CREATE INDEX IF NOT EXISTS messages_last_told ON messages (last_told);
+CREATE TABLE IF NOT EXISTS written (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL NOT NULL);
+"""
+_UPSERT = """
+INSERT INTO messages (fingerprint, starts_at, status, ends_at, first_told, last_told, bot, severity, labels,
+                      annotations, group_labels, external_url)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (fingerprint, starts_at, status) DO UPDATE SET
+  last_told = excluded.last_told, times_told = times_told + 1, ends_at = excluded.ends_at,
+  annotations = excluded.annotations, external_url = excluded.external_url
+"""
+# `over`: a firing message whose end was told as well.
+_SELECT = """
+SELECT *, status = 'firing' AND EXISTS (
+  SELECT 1 FROM messages AS ends
+  WHERE ends.fingerprint = messages.fingerprint AND ends.starts_at = messages.starts_at AND ends.status = 'resolved'
+) AS over
+FROM messages WHERE (:bot = '' OR bot = :bot) AND (:severity = '' OR severity = :severity)
+ORDER BY id DESC LIMIT :limit OFFSET :offset
+"""
+
+
+class StoreError(Exception):
+    """The database can't be used now; the text says why."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One row; times are Unix seconds."""
+
+    id: int
+    status: str
+    over: bool
+    starts_at: float
+    ends_at: float | None
+    first_told: float
+    last_told: float
+    times_told: int
+    bot: str
+    severity: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    group_labels: dict[str, str]
+    external_url: str
+
+
+class Store:
+    """Opens a connection for each call, so any thread may call it."""
+
+    def __init__(self, path: Path, retention_seconds: float, lock_seconds: float = 5) -> None:
+        """Makes the database where there is none. Raises StoreError where that can't be done."""
+        self._path = path
+        self._retention = retention_seconds
+        self._lock_seconds = lock_seconds
+        self._pruned = 0.0
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The database's folder {path.parent} can't be made: {error.strerror}.") from error
+        with self._connection() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+
+    def add(self, notification: Notification) -> None:
+        """Keeps all of a notification or nothing of it; it is on the disk when this returns."""
+        now = time.time()
+        shared = (json.dumps(notification.group_labels, ensure_ascii=False), notification.external_url)
+        rows = [
+            (
+                alert.fingerprint,
+                alert.starts_at.timestamp(),
+                alert.status,
+                alert.end.timestamp() if alert.end else None,
+                now,
+                now,
+                alert.labels.get("bot", ""),
+                alert.labels.get("severity", ""),
+                json.dumps(alert.labels, ensure_ascii=False),
+                json.dumps(alert.annotations, ensure_ascii=False),
+                *shared,
+            )
+            for alert in notification.alerts
+        ]
+        with self._connection() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_UPSERT, rows)
+            if now - self._pruned > PRUNE_SECONDS:
+                connection.execute("DELETE FROM messages WHERE last_told < ?", (now - self._retention,))
+                self._pruned = now
+
+    def messages(self, *, bot: str = "", severity: str = "", limit: int, offset: int = 0) -> list[Message]:
+        """The messages, newest first; an empty filter lets all through."""
+        values = {"bot": bot, "severity": severity, "limit": limit, "offset": offset}
+        with self._connection() as connection:
+            rows = connection.execute(_SELECT, values).fetchall()
+        return [_message(row) for row in rows]
+
+    def choices(self, column: str) -> list[str]:
+        """The values that a filter can have; `column` is bot or severity."""
+        query = {
+            "bot": "SELECT DISTINCT bot FROM messages WHERE bot != '' ORDER BY bot LIMIT 1000",
+            "severity": "SELECT DISTINCT severity FROM messages WHERE severity != '' ORDER BY severity LIMIT 100",
+        }[column]
+        with self._connection() as connection:
+            return [row[0] for row in connection.execute(query)]
+
+    def last_told(self) -> float | None:
+        """When the last message came, in Unix seconds; None before the first."""
+        with self._connection() as connection:
+            value: float | None = connection.execute("SELECT max(last_told) FROM messages").fetchone()[0]
+        return value
+
+    def check(self) -> None:
+        """Writes to the database; raises StoreError where that can't be done."""
+        with self._connection() as connection, connection:
+            connection.execute("INSERT OR REPLACE INTO written VALUES (1, ?)", (time.time(),))
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=self._lock_seconds)) as connection:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA synchronous = FULL")
+                yield connection
+        except sqlite3.Error as error:
+            raise StoreError(f"The database {self._path} can't be used: {error}.") from error
+
+
+def _message(row: sqlite3.Row) -> Message:
+    values = {name: row[name] for name in Message.__dataclass_fields__}
+    for name in ("labels", "annotations", "group_labels"):
+        values[name] = json.loads(values[name])
+    return Message(**{**values, "over": bool(values["over"])})

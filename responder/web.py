@@ -1,0 +1,173 @@
+"""The responder's addresses: the webhook, the pages, the JSON list, health and metrics."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from flask import Flask, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from responder import links
+from responder.metrics import Metrics
+from responder.runbooks import Runbooks
+from responder.store import Store, StoreError
+from responder.webhook import Notification
+
+MAX_BODY_BYTES = 1024 * 1024
+PAGE_SIZE = 50
+MAX_PAGE = 100_000
+MAX_FAULTS = 10
+# No script at all, and nothing from elsewhere: what an alert says can't act on the page.
+POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+log = logging.getLogger(__name__)
+
+
+def create_app(store: Store, token: str, zone: ZoneInfo, runbooks_folder: Path) -> Flask:
+    """The WSGI application; senders need the token, readers are on this machine."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["time"] = lambda seconds: _time(seconds, zone)
+    app.jinja_env.filters["duration"] = _duration
+    app.jinja_env.globals["safe_link"] = links.safe
+    app.jinja_env.globals["silence_link"] = links.silence
+    metrics = Metrics(store)
+    _add_api(app, store, token, metrics)
+    _add_pages(app, store, Runbooks(runbooks_folder))
+    _add_health(app, store, metrics)
+
+    @app.after_request
+    def headers(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        if request.endpoint != "static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.errorhandler(StoreError)
+    def unavailable(error: StoreError) -> ResponseReturnValue:
+        # 503 makes Alertmanager send it again.
+        log.error("%s", error)
+        metrics.error("database")
+        return {"error": f"{error} Try again."}, 503
+
+    return app
+
+
+def _add_api(app: Flask, store: Store, token: str, metrics: Metrics) -> None:
+    expected = f"Bearer {token}".encode()
+
+    @app.post("/api/v1/alerts")
+    def receive() -> ResponseReturnValue:
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+            metrics.error("unauthorized")
+            return {"error": "The header Authorization must be `Bearer TOKEN`, with the token of --token-file."}, 401
+        try:
+            notification = Notification.model_validate_json(request.get_data())
+        except RequestEntityTooLarge:
+            metrics.error("too_large")
+            log.warning("A message of over %s bytes was refused", MAX_BODY_BYTES)
+            return {"error": f"The body is over {MAX_BODY_BYTES} bytes: lower max_alerts in alertmanager.yml."}, 413
+        except ValidationError as error:
+            metrics.error("invalid")
+            faults = [f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()]
+            log.warning("A message was refused: %s", "; ".join(faults[:MAX_FAULTS]))
+            return {"error": "This isn't a webhook message of Alertmanager.", "faults": faults[:MAX_FAULTS]}, 400
+        store.add(notification)
+        metrics.received(notification)
+        if notification.truncated_alerts:
+            log.warning("Alertmanager left %s alerts out of a message", notification.truncated_alerts)
+        return {"kept": len(notification.alerts)}
+
+    @app.get("/api/v1/messages")
+    def messages() -> ResponseReturnValue:
+        limit = min(max(request.args.get("limit", PAGE_SIZE, int), 1), 1000)
+        offset = max(request.args.get("offset", 0, int), 0)
+        found = store.messages(
+            bot=request.args.get("bot", ""),
+            severity=request.args.get("severity", ""),
+            limit=limit,
+            offset=min(offset, MAX_PAGE * PAGE_SIZE),
+        )
+        return jsonify(messages=[asdict(message) for message in found])
+
+
+def _add_pages(app: Flask, store: Store, runbooks: Runbooks) -> None:
+    @app.get("/")
+    def inbox() -> str:
+        bot, severity = request.args.get("bot", ""), request.args.get("severity", "")
+        page = min(max(request.args.get("page", 1, int), 1), MAX_PAGE)
+        found = store.messages(bot=bot, severity=severity, limit=PAGE_SIZE + 1, offset=(page - 1) * PAGE_SIZE)
+        return render_template(
+            "inbox.html",
+            messages=found[:PAGE_SIZE],
+            more=len(found) > PAGE_SIZE,
+            page=page,
+            bot=bot,
+            severity=severity,
+            bots=store.choices("bot"),
+            severities=store.choices("severity"),
+        )
+
+    @app.get("/runbooks/")
+    def runbook_list() -> str:
+        return render_template("runbooks.html", names=runbooks.names(), missing="")
+
+    @app.get("/runbooks/<name>")
+    def runbook(name: str) -> ResponseReturnValue:
+        # Links between the files end in `.md`, so that they work in a file browser too.
+        html = runbooks.html(name.removesuffix(".md"))
+        if html is None:
+            return render_template("runbooks.html", names=runbooks.names(), missing=name), 404
+        # The project's own files, not text from outside.
+        return render_template("runbook.html", name=name, content=Markup(html))  # noqa: S704
+
+
+def _add_health(app: Flask, store: Store, metrics: Metrics) -> None:
+    @app.get("/-/healthy")
+    def healthy() -> ResponseReturnValue:
+        return "The responder is healthy.\n", {"Content-Type": "text/plain; charset=utf-8"}
+
+    @app.get("/-/ready")
+    def ready() -> ResponseReturnValue:
+        store.check()
+        return "The responder is ready.\n", {"Content-Type": "text/plain; charset=utf-8"}
+
+    @app.get("/metrics")
+    def exposition() -> ResponseReturnValue:
+        return generate_latest(metrics.registry), {"Content-Type": CONTENT_TYPE_LATEST}
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> ResponseReturnValue:
+        if request.path.startswith("/api/"):
+            return {"error": error.description}, error.code or 500
+        return render_template("error.html", error=error), error.code or 500
+
+
+def _time(seconds: float, zone: ZoneInfo) -> str:
+    """A moment in the user's zone. A sender may state one that no calendar has."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, zone):%d %b %Y %H:%M:%S %Z}"
+    except (OverflowError, ValueError):
+        return "an unknown time"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words, its two greatest units: 3725 gives "1 h 2 min"."""
+    rest, parts = round(seconds), []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        amount, rest = divmod(rest, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts[:2]) or "0 s"

@@ -1,0 +1,46 @@
+"""The body of Alertmanager's webhook (version 4), checked.
+
+{"version": "4", "status": "firing", "receiver": "telegram", "groupKey": "{}:{bot=\\"demo\\"}",
+ "externalURL": "http://localhost:9093", "groupLabels": {"bot": "demo"}, "truncatedAlerts": 0,
+ "alerts": [{"status": "firing", "labels": {"alertname": "BotDown", "bot": "demo"}, "annotations": {},
+             "startsAt": "2026-01-01T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "fingerprint": "4f2a…"}]}
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class _Model(BaseModel):
+    # Alertmanager adds keys with time; what isn't known here doesn't matter here.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Alert(_Model):
+    """One alert of a notification."""
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str] = Field(default_factory=dict)
+    starts_at: AwareDatetime = Field(alias="startsAt")
+    ends_at: AwareDatetime = Field(alias="endsAt")
+    fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
+
+    @property
+    def end(self) -> datetime | None:
+        """When it ended; Alertmanager writes the year 1 for one that goes on."""
+        return self.ends_at if self.status == "resolved" and self.ends_at.year > 1 else None
+
+
+class Notification(_Model):
+    """A group of alerts, sent together."""
+
+    version: Literal["4"]
+    receiver: str
+    external_url: str = Field(alias="externalURL", default="")
+    group_labels: dict[str, str] = Field(alias="groupLabels", default_factory=dict)
+    truncated_alerts: int = Field(alias="truncatedAlerts", default=0)
+    alerts: list[Alert] = Field(min_length=1)

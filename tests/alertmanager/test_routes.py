@@ -1,0 +1,171 @@
+"""Who is told what: the committed file and every combination of channels, asked with the real amtool."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from init.run import ROOT, run
+from tests.binaries import binary
+
+COMMITTED = ROOT / "alertmanager" / "alertmanager.yml"
+CHANNELS = {
+    "telegram": {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_CHAT_ID": "1,2"},
+    "slack": {"SLACK_WEBHOOK_URL": "https://hooks.example.org/x"},
+    "email": {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "a@example.org", "SMTP_TO": "b@example.org"},
+    "heartbeat": {"HEARTBEAT_URL": "https://heartbeat.example.org/x"},
+}
+PEOPLE = {"telegram", "slack", "email"}
+COMBINATIONS = [
+    frozenset(chosen) for count in range(len(CHANNELS) + 1) for chosen in itertools.combinations(CHANNELS, count)
+]
+
+# alert, its labels, the channels it asks for, its cooldown, how soon the first message leaves
+TABLE = [
+    ("BotDown", {"condition": "bot_down", "severity": "critical", "bot": "x"}, PEOPLE, "5m", "5s"),
+    (
+        "HighDrawdown",
+        {"condition": "high_drawdown", "severity": "critical", "bot": "x"},
+        {"telegram", "email"},
+        "10m",
+        "5s",
+    ),
+    ("BotStopped", {"condition": "bot_stopped", "severity": "info", "bot": "x"}, {"telegram"}, "24h", "30s"),
+    ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
+    ("ExporterDown", {"condition": "exporter_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("MyOwn", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("MyOwn", {"severity": "warning", "bot": "x"}, {"telegram", "email"}, "5m", "30s"),
+    ("MyOwn", {}, {"telegram", "email"}, "5m", "30s"),
+]
+ROWS = pytest.mark.parametrize(
+    "alert, labels, wanted, cooldown, wait", TABLE, ids=[f"{row[0]}-{row[1].get('severity', '')}" for row in TABLE]
+)
+
+
+def receiver_of(config: Path, alert: str, labels: dict[str, str]) -> dict[str, Any]:
+    """The receiver that amtool names for these labels."""
+    pairs = [f"{name}={value}" for name, value in {"alertname": alert, **labels}.items()]
+    command = [binary("amtool"), "config", "routes", "test", f"--config.file={config}", *pairs]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    document = yaml.safe_load(config.read_text())
+    found: dict[str, Any] = next(receiver for receiver in document["receivers"] if receiver["name"] == name)
+    return found
+
+
+def channels_of(receiver: dict[str, Any]) -> set[str]:
+    """The channels of a receiver; the webhooks by what they are for."""
+    found = {key.removesuffix("_configs") for key in receiver if key.endswith("_configs")} - {"webhook"}
+    for webhook in receiver.get("webhook_configs", []):
+        found.add("heartbeat" if "url_file" in webhook else "inbox")
+    return found
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=lambda chosen: "+".join(sorted(chosen)) or "none")
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[frozenset[str], Path]:
+    """One combination of configured channels, and the configuration rendered for it."""
+    chosen: frozenset[str] = request.param
+    out = tmp_path_factory.mktemp("out")
+    run({name: value for channel in chosen for name, value in CHANNELS[channel].items()}, out)
+    return chosen, out / "alertmanager" / "alertmanager.yml"
+
+
+@ROWS
+def test_the_committed_table(alert: str, labels: dict[str, str], wanted: set[str], cooldown: str, wait: str) -> None:
+    assert channels_of(receiver_of(COMMITTED, alert, labels)) == wanted | {"inbox"}
+    route = _route_of(alert, labels.get("severity", ""))
+    assert (route["group_interval"], route["group_wait"]) == (cooldown, wait)
+
+
+@ROWS
+def test_nobody_unheard(
+    rendered: tuple[frozenset[str], Path],
+    alert: str,
+    labels: dict[str, str],
+    wanted: set[str],
+    cooldown: str,
+    wait: str,
+) -> None:
+    """The alert's own channels that are configured; else those that are; the inbox always."""
+    del cooldown, wait
+    chosen, config = rendered
+    people = chosen & PEOPLE
+    assert channels_of(receiver_of(config, alert, labels)) == {"inbox"} | (wanted & people or people)
+
+
+def test_the_heartbeat_goes_nowhere_else(rendered: tuple[frozenset[str], Path]) -> None:
+    chosen, config = rendered
+    receiver = receiver_of(config, "Watchdog", {"condition": "watchdog", "severity": "none"})
+    assert channels_of(receiver) == chosen & {"heartbeat"}
+    assert not any(webhook["send_resolved"] for webhook in receiver.get("webhook_configs", []))
+
+
+@pytest.mark.parametrize("config", [COMMITTED], ids=["committed"])
+def test_alertmanager_accepts_the_committed_file(config: Path) -> None:
+    _check(config)
+
+
+def test_alertmanager_accepts_the_rendered_file(rendered: tuple[frozenset[str], Path]) -> None:
+    chosen, config = rendered
+    _check(config)
+    document = yaml.safe_load(config.read_text())
+    telegram = [len(receiver.get("telegram_configs", [])) for receiver in document["receivers"]]
+    assert set(telegram) <= ({0, 2} if "telegram" in chosen else {0})
+    prefixes = {key.split("_")[0] for key in document["global"]}
+    names = {"telegram": "telegram", "slack": "slack", "email": "smtp"}
+    assert prefixes == {names[channel] for channel in chosen & PEOPLE}
+
+
+def test_the_end_is_told_everywhere_but_to_the_heartbeat() -> None:
+    for receiver in yaml.safe_load(COMMITTED.read_text())["receivers"]:
+        for key, configs in receiver.items():
+            if key.endswith("_configs"):
+                assert all(config["send_resolved"] is (receiver["name"] != "heartbeat") for config in configs)
+
+
+def test_each_repeat_is_looked_at_in_time() -> None:
+    """It is only looked at every group_interval: below a multiple of it by less than one interval, never equal."""
+    for route in _routes(yaml.safe_load(COMMITTED.read_text())["route"]):
+        every, repeat = _seconds(route["group_interval"]), _seconds(route["repeat_interval"])
+        assert 0 < -repeat % every <= every * 0.2, route
+
+
+def test_every_template_that_is_used_is_there() -> None:
+    used, defined = set(), set()
+    texts = [path.read_text() for path in (ROOT / "alertmanager" / "templates").glob("*.tmpl")]
+    for text in (*texts, COMMITTED.read_text()):
+        used |= set(re.findall(r'{{-? *template "([^"]+)"', text))
+        defined |= set(re.findall(r'{{-? *define "([^"]+)"', text))
+    assert used <= defined
+    assert defined - used == set()
+
+
+def _check(config: Path) -> None:
+    command = [binary("amtool"), "check-config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _routes(route: dict[str, Any], above: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    whole = {**(above or {}), **route}
+    whole.pop("routes", None)
+    yield whole
+    for child in route.get("routes", []):
+        yield from _routes(child, {**whole, "matchers": []})
+
+
+def _route_of(alert: str, severity: str) -> dict[str, Any]:
+    default, *rest = _routes(yaml.safe_load(COMMITTED.read_text())["route"])
+    matchers = (f'alertname="{alert}"', f'severity="{severity}"')
+    return next((route for route in rest if any(matcher in matchers for matcher in route["matchers"])), default)
+
+
+def _seconds(text: str) -> int:
+    units = {"h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([hms])", text))

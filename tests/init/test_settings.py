@@ -1,0 +1,129 @@
+"""The settings of .env: what is accepted, and that every fault is told at once and without a secret."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from init.faults import Faults
+from init.settings import read
+
+TELEGRAM = {"TELEGRAM_BOT_TOKEN": "123456:AA-secret_token", "TELEGRAM_CHAT_ID": "4711"}
+EMAIL = {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "a@example.org", "SMTP_TO": "b@example.org"}
+
+
+def faults(**environ: str) -> str:
+    with pytest.raises(Faults) as caught:
+        read(environ)
+    return str(caught.value)
+
+
+def test_nothing_set_is_right() -> None:
+    settings = read({})
+    assert (settings.telegram, settings.slack, settings.email, settings.heartbeat_url) == (None, None, None, "")
+    assert settings.timezone == "UTC"
+    assert settings.addresses["responder"] == "responder:8080"
+
+
+def test_empty_counts_as_not_set() -> None:
+    assert read(dict.fromkeys((*TELEGRAM, *EMAIL, "SLACK_WEBHOOK_URL", "SMTP_PORT", "HEARTBEAT_URL"), " ")) == read({})
+
+
+def test_several_chats_and_recipients() -> None:
+    settings = read(
+        {**TELEGRAM, "TELEGRAM_CHAT_ID": "4711, -1001234567890,4711,"} | {**EMAIL, "SMTP_TO": "a@b.c, d@e.f"}
+    )
+    assert settings.telegram and settings.telegram.chats == ("4711", "-1001234567890")
+    assert settings.email and settings.email.recipients == ("a@b.c", "d@e.f")
+
+
+def test_the_end_of_a_windows_line_is_cut_off() -> None:
+    settings = read({name: f"{value}\r" for name, value in {**TELEGRAM, **EMAIL, "SMTP_PORT": "25"}.items()})
+    assert settings.telegram and settings.telegram.token == TELEGRAM["TELEGRAM_BOT_TOKEN"]
+    assert settings.email and settings.email.port == 25
+
+
+@pytest.mark.parametrize("password", ["a$b${c}", "it's", '"quoted"', "app pass word", "back\\slash", "ümläut 🤖", "#x"])
+def test_a_password_is_kept_as_it_is(password: str) -> None:
+    settings = read({**EMAIL, "SMTP_USERNAME": "u", "SMTP_PASSWORD": password})
+    assert settings.email and settings.email.password == password
+
+
+def test_all_faults_are_told_at_once_with_what_is_allowed() -> None:
+    told = faults(
+        TELEGRAM_BOT_TOKEN="123456:secret",
+        SMTP_PORT="70000",
+        SMTP_FROM="nobody",
+        SMTP_REQUIRE_TLS="perhaps",
+        TIMEZONE="Mars/Olympus",
+        SLACK_CHANNEL="{{ x }}",
+        GRAFANA_URL="ftp://example.org",
+        RESPONDER_ADDRESS="responder",
+        EXPORTER_PORT="0",
+    )
+    assert told.splitlines() == [
+        "TELEGRAM_CHAT_ID is not set, which Telegram needs: set it, or empty TELEGRAM_BOT_TOKEN.",
+        "SLACK_CHANNEL is '{{ x }}': allowed is a name such as #trading-alerts, in .env in quotes.",
+        "SMTP_PORT is '70000': allowed is a port, a whole number from 1 to 65535.",
+        "SMTP_FROM has 'nobody': allowed is an email address such as you@example.org.",
+        "SMTP_REQUIRE_TLS is 'perhaps': allowed are true and false.",
+        "SMTP_HOST and SMTP_TO are not set, which email needs: set them, or empty SMTP_FROM.",
+        "TIMEZONE is 'Mars/Olympus': allowed is a time zone such as UTC, Europe/Berlin or America/New_York.",
+        "RESPONDER_ADDRESS is 'responder': allowed is host:port, the port from 1 to 65535.",
+        "EXPORTER_PORT is '0': allowed is a port, a whole number from 1 to 65535.",
+        "GRAFANA_URL: 'ftp://example.org' isn't an address: allowed is one that begins with http:// or https://.",
+    ]
+
+
+@pytest.mark.parametrize("name", [*TELEGRAM, *EMAIL])
+def test_a_half_configured_channel_is_a_fault(name: str) -> None:
+    channel = dict(TELEGRAM if name in TELEGRAM else EMAIL)
+    del channel[name]
+    assert f"{name} is not set" in faults(**channel)
+
+
+def test_a_log_in_needs_a_name_a_password_and_a_server() -> None:
+    assert "SMTP_PASSWORD is not set" in faults(**EMAIL, SMTP_USERNAME="u")
+    assert "SMTP_USERNAME is not set" in faults(**EMAIL, SMTP_PASSWORD="p")
+    assert "SMTP_HOST and SMTP_FROM and SMTP_TO are not set" in faults(SMTP_USERNAME="u", SMTP_PASSWORD="p")
+
+
+@pytest.mark.parametrize("chats", ["@name", "12a", "1.5", "0", "--1", ",", "9223372036854775808", "1 2"])
+def test_a_chat_is_a_number(chats: str) -> None:
+    assert "TELEGRAM_CHAT_ID" in faults(**{**TELEGRAM, "TELEGRAM_CHAT_ID": chats})
+
+
+@pytest.mark.parametrize(
+    "url", ["hooks.example.org", "https://", "http://a b", "http://a/{{x}}", "http://a:99999", "http://[x"]
+)
+def test_an_address_begins_with_http(url: str) -> None:
+    assert "SLACK_WEBHOOK_URL" in faults(SLACK_WEBHOOK_URL=url)
+
+
+@pytest.mark.parametrize("name", ["SMTP_HOST", "SMTP_TO", "SLACK_CHANNEL", "TELEGRAM_CHAT_ID"])
+def test_quotes_that_were_kept_are_told(name: str) -> None:
+    assert f"{name} has quotes around it" in faults(**{**EMAIL, **TELEGRAM, name: '"x"'})
+
+
+def test_a_password_that_would_be_cut_is_refused() -> None:
+    assert "SMTP_PASSWORD begins or ends with a space" in faults(**EMAIL, SMTP_USERNAME="u", SMTP_PASSWORD=" p")
+    assert "SMTP_PASSWORD has a line break" in faults(**EMAIL, SMTP_USERNAME="u", SMTP_PASSWORD="p\nq")
+
+
+SECRETS = ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD", "HEARTBEAT_URL")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*SECRETS, "GRAFANA_ADMIN_PASSWORD"]),
+        st.tuples(st.text(max_size=3), st.text(max_size=3)).map("Hunter2-Secret".join),
+    )
+)
+def test_no_fault_tells_a_secret(environ: dict[str, str]) -> None:
+    try:
+        settings = read(environ)
+    except Faults as caught:
+        assert "Hunter2" not in str(caught)
+    else:
+        assert "Hunter2" not in repr(settings)
