@@ -237,6 +237,9 @@ venv() {
 
 # --- the commands ----------------------------------------------------------------------------------------------------
 
+# Alertmanager writes the address of a failed call to Telegram into its log, and the token is a part of it.
+without_tokens() { sed -u -E 's#/bot[0-9]+:[A-Za-z0-9_-]+#/bot<token>#g'; }
+
 native() { .venv/bin/python -m native "$@"; }
 
 case ${1:-} in
@@ -259,9 +262,9 @@ case ${1:-} in
   logs)
     follow=${FOLLOW:+1}
     case $(running) in
-      docker) docker compose logs --tail 50 ${follow:+-f} ${2:+"$2"} ;;
+      docker) docker compose logs --tail 50 ${follow:+-f} ${2:+"$2"} | without_tokens ;;
       *) [ -d .stack/log ] || die "There are no logs yet. Start the stack with: make up"
-         native logs ${follow:+--follow} ${2:+"$2"} ;;
+         native logs ${follow:+--follow} ${2:+"$2"} | without_tokens ;;
     esac ;;
   venv) venv "${2:-}" ;;
   *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;

@@ -15,13 +15,14 @@ def main() -> int:
     """Runs once; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m init", description="Makes what the stack needs before it starts.")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the files are written")
+    parser.add_argument("--config", type=Path, default=Path("monitoring.yml"), help="default: monitoring.yml")
     arguments = parser.parse_args()
     try:
-        lines = run.run(os.environ, arguments.out)
+        lines = run.run(os.environ, arguments.out, monitoring=arguments.config)
     except Faults as faults:
         for fault in faults.messages:
             print(fault, file=sys.stderr)
-        print("Nothing was changed. Correct this in .env and start again.", file=sys.stderr)
+        print("Nothing was changed. Correct this and start again.", file=sys.stderr)
         return 1
     print("\n".join(lines))
     return 0

@@ -18,9 +18,13 @@ from init.settings import SERVICES, Settings, read
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(environ: Mapping[str, str], out: Path, root: Path = ROOT) -> list[str]:
-    """Writes everything below `out` and returns what to tell the user. Raises Faults, with nothing changed."""
+def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Path | None = None) -> list[str]:
+    """Writes everything below `out` and returns what to tell the user. Raises Faults, with nothing changed.
+
+    `monitoring` is monitoring.yml, if it isn't the one of the project.
+    """
     settings = read(environ)
+    zone = timezone.configured(monitoring or root / "monitoring.yml")
     out = out.resolve()
     folder = out / "alertmanager"
     token_file = out / "responder" / "token"
@@ -33,10 +37,11 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT) -> list[str]:
         folder / "templates" / path.name: path.read_text(encoding="utf-8")
         for path in sorted((root / "alertmanager" / "templates").glob("*.tmpl"))
     }
-    templates[folder / "templates" / "timezone.tmpl"] = timezone.render(settings.timezone, dt.datetime.now(dt.UTC))
+    templates[folder / "templates" / "timezone.tmpl"] = timezone.render(zone, dt.datetime.now(dt.UTC))
     # The configuration comes last: what it names is there when it is.
     files = {path: File(content) for path, content in {**routes.secrets, **templates}.items()}
     files[token_file] = File(token)
+    files[out / "responder" / "timezone"] = File(zone)
     # Grafana runs under another user id, and its folder is a volume of its own.
     files[password_file] = File(password, 0o444)
     files[out / "prometheus" / "prometheus.yml"] = File(scrapes)

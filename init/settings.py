@@ -50,7 +50,6 @@ class Settings:
     email: Email | None
     heartbeat_url: str = field(repr=False)
     grafana_password: str = field(repr=False)
-    timezone: str
     addresses: Mapping[str, str]
     responder_url: str
 
@@ -64,7 +63,6 @@ def read(environ: Mapping[str, str]) -> Settings:
         email=_email(reader),
         heartbeat_url=reader.url("HEARTBEAT_URL", secret=True),
         grafana_password=reader.secret("GRAFANA_ADMIN_PASSWORD"),
-        timezone=reader.timezone("TIMEZONE", "UTC"),
         addresses={
             name: reader.address(f"{name.upper()}_ADDRESS", f"{name}:{port}") for name, port in SERVICES.items()
         },

@@ -1,4 +1,4 @@
-"""Makes the template that writes times in the user's zone.
+"""The time zone of monitoring.yml, and the template that writes times in it.
 
 Alertmanager's own `tz` needs the zone's data on its machine or in its image; where they are missing, or older than the
 zone's name, the message is lost. So the zone's offsets are put into the template itself.
@@ -7,10 +7,24 @@ zone's name, the message is lost. So the zone's offsets are put into the templat
 from __future__ import annotations
 
 import datetime as dt
-from zoneinfo import ZoneInfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from init.faults import Faults
+from init.yaml import load
 
 YEARS_AHEAD = 15
 _DAY = 86400
+
+
+def configured(monitoring: Path) -> str:
+    """The zone that monitoring.yml names, else UTC. Raises Faults where it is none, or the file can't be read."""
+    name = load(monitoring).get("timezone", "UTC")
+    if name not in available_timezones():
+        raise Faults(
+            [f"{monitoring}: timezone is {name!r}: allowed is a zone such as UTC, Europe/Berlin or America/New_York."]
+        )
+    return str(name)
 
 
 def render(name: str, now: dt.datetime) -> str:
@@ -26,7 +40,7 @@ def render(name: str, now: dt.datetime) -> str:
     last = _written(zone, end)
     body = "{{ " + "".join(branches).removesuffix(" ") + " }}" + last + "{{ end }}" if branches else last
     return (
-        f"{{{{/* How a time is written: in the zone {name}. Made by `python -m init` from TIMEZONE in .env. */}}}}\n"
+        f"{{{{/* How a time is written: in the zone {name}. Made by `python -m init` from monitoring.yml. */}}}}\n"
         f'{{{{ define "time" }}}}{body}{{{{ end }}}}\n'
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from init.faults import Faults
 
@@ -123,11 +122,4 @@ class Reader:
         """An email address; empty stays empty."""
         if value and not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", value):
             self.fault(f"{name} has {value!r}: allowed is an email address such as you@example.org.")
-        return value
-
-    def timezone(self, name: str, default: str) -> str:
-        """A time zone of the IANA list."""
-        value = self.text(name) or default
-        if value not in available_timezones():
-            self.fault(f"{name} is {value!r}: allowed is a time zone such as UTC, Europe/Berlin or America/New_York.")
         return value

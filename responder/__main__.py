@@ -10,7 +10,6 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import waitress
 
@@ -29,9 +28,8 @@ def main() -> int:
         host, port = _listen(arguments.listen)
         token = _token(arguments.token_file)
         retention = _seconds(os.environ.get("RETENTION", "").strip() or "365d")
-        zone = _zone(os.environ.get("TIMEZONE", "").strip() or "UTC")
         store = Store(arguments.data_dir / "responder.sqlite", retention)
-        app = create_app(store, token, zone, arguments.runbooks)
+        app = create_app(store, token, arguments.timezone_file, arguments.runbooks)
         server = waitress.create_server(
             app, host=host, port=port, threads=4, ident="", max_request_body_size=MAX_BODY_BYTES + 65536
         )
@@ -58,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m responder", description="The inbox of Alertmanager's messages.")
     parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument("--token-file", required=True, type=Path, metavar="F", help="holds the token that senders need")
+    parser.add_argument("--timezone-file", type=Path, metavar="F", help="names the zone of shown times; default: UTC")
     parser.add_argument("--data-dir", required=True, type=Path, metavar="DIR", help="where the database is or is made")
     parser.add_argument(
         "--runbooks", default=RUNBOOKS, type=Path, metavar="DIR", help="the Markdown files of /runbooks/"
@@ -87,13 +86,6 @@ def _seconds(value: str) -> int:
     if not match:
         raise ValueError(f"RETENTION is {value!r}: allowed is a number with h, d, w or y, such as 30d.")
     return int(match.group(1)) * _UNITS[match.group(2)]
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"TIMEZONE is {name!r}: allowed is a time zone such as UTC or Europe/Berlin.") from error
 
 
 if __name__ == "__main__":

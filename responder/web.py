@@ -32,12 +32,12 @@ POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'no
 log = logging.getLogger(__name__)
 
 
-def create_app(store: Store, token: str, zone: ZoneInfo, runbooks_folder: Path) -> Flask:
+def create_app(store: Store, token: str, timezone_file: Path | None, runbooks_folder: Path) -> Flask:
     """The WSGI application; senders need the token, readers are on this machine."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters["time"] = lambda seconds: _time(seconds, zone)
+    app.jinja_env.filters["time"] = lambda seconds: _time(seconds, _zone(timezone_file))
     app.jinja_env.filters["duration"] = _duration
     app.jinja_env.globals["safe_link"] = links.safe
     app.jinja_env.globals["silence_link"] = links.silence
@@ -153,6 +153,15 @@ def _add_health(app: Flask, store: Store, metrics: Metrics) -> None:
         if request.path.startswith("/api/"):
             return {"error": error.description}, error.code or 500
         return render_template("error.html", error=error), error.code or 500
+
+
+def _zone(file: Path | None) -> ZoneInfo:
+    """The zone that the file names now: `python -m init` may have written another since the start."""
+    try:
+        return ZoneInfo(file.read_text(encoding="ascii").strip() if file else "UTC")
+    except (OSError, ValueError, KeyError) as error:
+        log.warning("%s names no time zone, so times are in UTC: %s", file, error)
+        return ZoneInfo("UTC")
 
 
 def _time(seconds: float, zone: ZoneInfo) -> str:

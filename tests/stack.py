@@ -95,6 +95,7 @@ class Stack:
 
     def _init(self) -> None:
         command = [sys.executable, "-m", "init", "--out", str(self.folder / ".stack" / "out")]
+        command += ["--config", str(self.folder / "monitoring.yml")]
         subprocess.run(command, cwd=ROOT, env=self._environment, check=True)
         for name in (*SERVICES, "log"):
             (self.folder / ".stack" / "data" / name).mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -28,15 +27,21 @@ class Alerting:
     """Alertmanager and responder on free ports; a context manager."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], change: Callable[[dict[str, Any]], None] | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        change: Callable[[dict[str, Any]], None] | None = None,
+        zone: str = "UTC",
     ) -> None:
-        """`settings` are variables of .env; `change` edits the rendered configuration."""
+        """`settings` are variables of .env; `change` edits the rendered configuration; times are told in `zone`."""
         self._folder = folder
         self._ports = {name: free_port() for name in ("alertmanager", "responder")}
         self._out = folder / "out"
         addresses = {f"{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in self._ports.items()}
         self._environment = {**addresses, **settings}
-        run(self._environment, self._out)
+        monitoring = folder / "monitoring.yml"
+        monitoring.write_text(f"timezone: {zone}\n")
+        run(self._environment, self._out, monitoring=monitoring)
         path = self._out / "alertmanager" / "alertmanager.yml"
         document = yaml.safe_load(path.read_text())
         shorten(document["route"])
@@ -82,6 +87,7 @@ class Alerting:
         listen = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
         responder = [sys.executable, "-m", "responder", "--listen", listen["responder"]]
         responder += ["--data-dir", str(self._folder / "data"), "--token-file", str(self._out / "responder" / "token")]
+        responder += ["--timezone-file", str(self._out / "responder" / "timezone")]
         alertmanager = [
             binary("alertmanager"),
             f"--config.file={self._out / 'alertmanager' / 'alertmanager.yml'}",
@@ -93,10 +99,7 @@ class Alerting:
         ]
         for name, command in (("responder", responder), ("alertmanager", alertmanager)):
             with (self._folder / f"{name}.log").open("wb") as log:
-                environment = {**os.environ, "TIMEZONE": self._environment.get("TIMEZONE", "")}
-                self._processes.append(
-                    subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-                )
+                self._processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT))
         for name in self._ports:
             wait_for(f"{name} is ready", partial(self._ready, name))
 

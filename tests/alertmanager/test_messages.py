@@ -68,8 +68,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         smtp = exits.enter_context(SmtpServer())
         heartbeat = exits.enter_context(WebhookServer())
         settings = telegram.settings | slack.settings | smtp.settings
-        settings |= {"HEARTBEAT_URL": f"{heartbeat.url}/ping/secret", "TIMEZONE": ZONE}
-        alerting = exits.enter_context(Alerting(tmp_path_factory.mktemp("alerting"), settings))
+        settings |= {"HEARTBEAT_URL": f"{heartbeat.url}/ping/secret"}
+        alerting = exits.enter_context(Alerting(tmp_path_factory.mktemp("alerting"), settings, zone=ZONE))
         yield Scene(alerting, telegram, slack, smtp, heartbeat)
 
 

@@ -142,7 +142,7 @@ def test_second_up_at_the_same_time_is_sent_away(stopped: Project) -> None:
 
 
 def test_service_that_cannot_start_is_named_with_its_words_and_nothing_stays(stopped: Project) -> None:
-    stopped.env(TIMEZONE="UTC", RETENTION="soon")
+    stopped.env(RETENTION="soon")
     code, output = stopped.stack("up")
     assert code == 1
     assert "ended at its start. Its last lines:" in output

@@ -26,7 +26,6 @@ ALL = {
     "SMTP_PASSWORD": "pa$$ \"word\" 'of' mine",
     "HEARTBEAT_URL": "https://heartbeat.example.org/secret-uuid",
     "GRAFANA_ADMIN_PASSWORD": "my own password",
-    "TIMEZONE": "America/New_York",
 }
 SECRETS = {
     "telegram_bot_token": ALL["TELEGRAM_BOT_TOKEN"],
@@ -49,7 +48,9 @@ def tree(folder: Path) -> dict[str, tuple[str, int, int]]:
 
 def test_all_channels(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    lines = run(ALL, out)
+    monitoring = tmp_path / "monitoring.yml"
+    monitoring.write_text("timezone: America/New_York")
+    lines = run(ALL, out, monitoring=monitoring)
     secrets = out / "alertmanager" / "secrets"
     token = (out / "responder" / "token").read_text()
     assert {path.name: path.read_text() for path in secrets.iterdir()} == {**SECRETS, "responder_token": token}
@@ -74,6 +75,7 @@ def test_all_channels(tmp_path: Path) -> None:
     assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org, c@example.org"]
     assert (out / "grafana" / "admin_password").read_text() == ALL["GRAFANA_ADMIN_PASSWORD"]
     assert "America/New_York" in (out / "alertmanager" / "templates" / "timezone.tmpl").read_text()
+    assert (out / "responder" / "timezone").read_text() == "America/New_York"
     assert lines == [
         "Telegram: on, 2 chats",
         "Slack: on, #trading-alerts",
@@ -146,6 +148,7 @@ def project(tmp_path: Path) -> Path:
     """A copy of what init reads, to be changed by a user."""
     for name in ("alertmanager", "prometheus"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "monitoring.yml", tmp_path)
     return tmp_path
 
 
@@ -187,9 +190,9 @@ def test_the_command(tmp_path: Path) -> None:
     done = command(ALL, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Telegram: on, 2 chats" in done.stdout
-    done = command({**ALL, "SMTP_PORT": "x", "TIMEZONE": "x"}, tmp_path)
+    done = command({**ALL, "SMTP_PORT": "x", "SMTP_REQUIRE_TLS": "x"}, tmp_path)
     assert done.returncode == 1
-    assert "SMTP_PORT" in done.stderr and "TIMEZONE" in done.stderr and "Nothing was changed" in done.stderr
+    assert "SMTP_PORT" in done.stderr and "SMTP_REQUIRE_TLS" in done.stderr and "Nothing was changed" in done.stderr
     assert not any(secret in done.stdout + done.stderr for secret in SECRETS.values() if len(secret) > 8)
 
 

@@ -22,7 +22,6 @@ def faults(**environ: str) -> str:
 def test_nothing_set_is_right() -> None:
     settings = read({})
     assert (settings.telegram, settings.slack, settings.email, settings.heartbeat_url) == (None, None, None, "")
-    assert settings.timezone == "UTC"
     assert settings.addresses["responder"] == "responder:8080"
 
 
@@ -56,7 +55,6 @@ def test_all_faults_are_told_at_once_with_what_is_allowed() -> None:
         SMTP_PORT="70000",
         SMTP_FROM="nobody",
         SMTP_REQUIRE_TLS="perhaps",
-        TIMEZONE="Mars/Olympus",
         SLACK_CHANNEL="{{ x }}",
         GRAFANA_URL="ftp://example.org",
         RESPONDER_ADDRESS="responder",
@@ -69,7 +67,6 @@ def test_all_faults_are_told_at_once_with_what_is_allowed() -> None:
         "SMTP_FROM has 'nobody': allowed is an email address such as you@example.org.",
         "SMTP_REQUIRE_TLS is 'perhaps': allowed are true and false.",
         "SMTP_HOST and SMTP_TO are not set, which email needs: set them, or empty SMTP_FROM.",
-        "TIMEZONE is 'Mars/Olympus': allowed is a time zone such as UTC, Europe/Berlin or America/New_York.",
         "RESPONDER_ADDRESS is 'responder': allowed is host:port, the port from 1 to 65535.",
         "EXPORTER_PORT is '0': allowed is a port, a whole number from 1 to 65535.",
         "GRAFANA_URL: 'ftp://example.org' isn't an address: allowed is one that begins with http:// or https://.",

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from init.timezone import render
+from init.faults import Faults
+from init.timezone import configured, render
 from tests.binaries import binary
 
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
@@ -55,3 +56,17 @@ def test_times_are_those_of_the_zone(tmp_path: Path, name: str, kind: str) -> No
         local = dt.datetime.fromisoformat(moment).astimezone(ZoneInfo(name))
         expected.append(f"{local.day} {local:%b %Y %H:%M:%S %Z}")
     assert written.strip().split("|")[:-1] == expected
+
+
+def test_the_zone_is_that_of_monitoring_yml(tmp_path: Path) -> None:
+    monitoring = tmp_path / "monitoring.yml"
+    monitoring.write_text("timezone: Asia/Kolkata\nbots: []\n")
+    assert configured(monitoring) == "Asia/Kolkata"
+    monitoring.write_text("bots: []\n")
+    assert configured(monitoring) == "UTC"
+    for wrong in ("Mars/Olympus", "5"):
+        monitoring.write_text(f"timezone: {wrong}\n")
+        with pytest.raises(Faults, match=r"timezone is .* allowed is a zone such as UTC"):
+            configured(monitoring)
+    with pytest.raises(Faults, match="can't be read"):
+        configured(tmp_path / "nowhere.yml")

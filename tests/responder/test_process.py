@@ -88,7 +88,6 @@ def test_the_token_is_nowhere_to_be_read(tmp_path: Path) -> None:
         ({"token-file": "/dev/null"}, {}, "is empty"),
         ({"data-dir": "/dev/null/data"}, {}, "can't be made"),
         ({}, {"RETENTION": "30"}, "RETENTION is '30'"),
-        ({}, {"TIMEZONE": "Mars/Olympus"}, "TIMEZONE is 'Mars/Olympus'"),
     ],
 )
 def test_a_wrong_setting_is_said(

@@ -7,7 +7,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
@@ -40,7 +39,9 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(database: Path, runbooks: Path) -> FlaskClient:
     store = Store(database, 3600, lock_seconds=0.1)
-    return create_app(store, TOKEN, ZoneInfo("Asia/Kolkata"), runbooks).test_client()
+    zone = database.with_name("timezone")
+    zone.write_text("Asia/Kolkata")
+    return create_app(store, TOKEN, zone, runbooks).test_client()
 
 
 def post(client: FlaskClient, content: Any = None, **more: Any) -> TestResponse:
