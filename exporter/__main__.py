@@ -1,4 +1,4 @@
-"""Command line: `python -m exporter` serves, `check` validates monitoring.yml, `schema` prints the document's schema."""
+"""Command line: `python -m exporter` serves, `check` validates monitoring.yml, `schema` prints the state's schema."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from threading import Thread
 
 import waitress
 
@@ -78,13 +79,12 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         log.error("can't listen on %s:%d: %s; give another address with --listen", host, port, error.strerror)
         return 1
-    signal.signal(signal.SIGHUP, lambda *_: _reload(bots))
+    # In a thread: a second signal that comes during a reload would wait for it on its own stack, for ever.
+    signal.signal(signal.SIGHUP, lambda *_: Thread(target=_reload, args=(bots,), daemon=True).start())
     signal.signal(signal.SIGTERM, lambda *_: _stop())
     log.info("serving %d bots on http://%s:%d", len(bots.config.bots), host, port)
-    try:
-        server.run()
-    except (KeyboardInterrupt, SystemExit):
-        log.info("stopped")
+    server.run()  # until SystemExit or KeyboardInterrupt, which it takes as the end
+    log.info("stopped")
     # A reading that hangs on a bot must not hold up the end.
     logging.shutdown()
     os._exit(0)

@@ -5,10 +5,13 @@ All faults of a file are reported at once, each with its line, key, value and wh
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -39,18 +42,26 @@ def _zone(name: str) -> str:
 
 
 def _url(value: str) -> str:
-    if not value.startswith(("http://", "https://")) or "@" in value.split("/")[2] or not value.split("/")[2]:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        valid = False
+    if not valid or set("@?#") & set(value) or not value.isprintable() or " " in value:
         raise ValueError("must be an address such as http://127.0.0.1:8080, without a password in it")
     return value
 
 
-def _thresholds(value: object) -> object:
-    # YAML 1.1 reads `off` as false.
+def _thresholds(value: object) -> dict[str, Any]:
+    # YAML reads a section whose lines are all commented out as null, and YAML 1.1 reads `off` as false.
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise ValueError("must be a mapping of severities")
     return {
         severity: {n: "off" if v is False else v for n, v in values.items()} if isinstance(values, dict) else values
         for severity, values in value.items()
+        if values is not None
     }
 
 
@@ -136,7 +147,7 @@ def load(path: Path) -> Monitoring:
         raise ConfigError([f"{path}:{error}"]) from None
 
     def fault(key: Key, value: object, allowed: str) -> str:
-        shown = "" if value is _MISSING else f" is {_shown(value)}"
+        shown = "" if value is _MISSING else f" is {_shown(_without_secrets(value, key))}"
         return f"{path}:{lines.get(key, lines.get(key[:-1], 1))}: {_dotted(key)}{shown}: {allowed}"
 
     found = [fault(*f) for f in _faults(document, path.parent)]
@@ -152,48 +163,54 @@ _monitoring = TypeAdapter(Monitoring)
 def _faults(document: object, folder: Path) -> Iterator[tuple[Key, object, str]]:
     """Every fault as key, value and what is allowed."""
     try:
-        monitoring: Monitoring | None = _monitoring.validate_python(document)
+        _monitoring.validate_python(document)
     except ValidationError as error:
-        monitoring = None
         for e in error.errors(include_url=False):
-            key = tuple(part for part in e["loc"] if part not in ("demo", "file", "freqtrade"))
+            # The third part of a bot's key is its type.
+            key = e["loc"][:2] + e["loc"][3:] if e["loc"][:1] == ("bots",) else e["loc"]
             yield key, _MISSING if e["type"] == "missing" else e["input"], _allowed(e["type"], e["msg"], key)
     if not isinstance(document, Mapping):
         return
-    yield from _threshold_faults(("thresholds",), document.get("thresholds"))
+    own = document.get("thresholds", {})
+    base = thresholds.defaults()
+    found = list(_threshold_faults(("thresholds",), base, own))
+    yield from found
+    if isinstance(own, Mapping) and not found:
+        base = thresholds.merged(base, _thresholds(own))
     bots = document.get("bots")
+    names: dict[str, int] = {}
     for index, bot in enumerate(bots if isinstance(bots, list) else []):
         if isinstance(bot, Mapping):
-            yield from _threshold_faults(("bots", index, "thresholds"), bot.get("thresholds"))
-    if monitoring is not None:
-        yield from _faults_of_valid(monitoring, folder)
+            yield from _bot_faults(("bots", index), bot, base, names, folder)
 
 
-def _threshold_faults(key: Key, given: object) -> Iterator[tuple[Key, object, str]]:
-    if isinstance(given, Mapping):
-        yield from ((key + path, value, allowed) for path, value, allowed in thresholds.faults(given))
+def _bot_faults(
+    key: Key, bot: Mapping[str, Any], base: Thresholds, names: dict[str, int], folder: Path
+) -> Iterator[tuple[Key, object, str]]:
+    """Faults that a bot's model doesn't see: beside other bots or thresholds, and outside the file."""
+    name = bot.get("name")
+    if isinstance(name, str):
+        if name in names:
+            yield (*key, "name"), name, f"is the name of bots[{names[name]}] already; each bot needs its own"
+        names.setdefault(name, int(key[-1]))
+    if own := bot.get("thresholds"):
+        yield from _threshold_faults((*key, "thresholds"), base, own)
+    sources: dict[str, Any] = {k: bot.get(k) for k in ("password_env", "password_file")}
+    if bot.get("type") == "freqtrade" and all(isinstance(each, str | None) for each in sources.values()):
+        try:
+            password_of(FreqtradeBot.model_construct(**sources), folder)
+        except ValueError as error:
+            yield key, _MISSING, str(error)
 
 
-def _faults_of_valid(monitoring: Monitoring, folder: Path) -> Iterator[tuple[Key, object, str]]:
-    """Faults that show only between values, or outside the file."""
-    if not any(True for _ in thresholds.faults(monitoring.thresholds)):
-        own = thresholds.merged(thresholds.defaults(), monitoring.thresholds)
-        for path, value, allowed in thresholds.order_faults(own):
-            yield ("thresholds", *path), value, allowed
-    seen: dict[str, int] = {}
-    for index, bot in enumerate(monitoring.bots):
-        key: Key = ("bots", index)
-        if bot.name in seen:
-            yield (*key, "name"), bot.name, f"is the name of bots[{seen[bot.name]}] already; each bot needs its own"
-        seen.setdefault(bot.name, index)
-        if bot.thresholds and not any(True for _ in thresholds.faults(bot.thresholds)):
-            for path, value, allowed in thresholds.order_faults(monitoring.thresholds_of(bot)):
-                yield (*key, "thresholds", *path), value, allowed
-        if isinstance(bot, FreqtradeBot):
-            try:
-                password_of(bot, folder)
-            except ValueError as error:
-                yield key, _MISSING, str(error)
+def _threshold_faults(key: Key, base: Thresholds, given: object) -> Iterator[tuple[Key, object, str]]:
+    """Faults of thresholds one by one, else of all of them together once they replace those of `base`."""
+    if not isinstance(given, Mapping):
+        return
+    found = list(thresholds.faults(given))
+    if not found:
+        found = list(thresholds.order_faults(thresholds.merged(base, _thresholds(given))))
+    yield from ((key + path, value, allowed) for path, value, allowed in found)
 
 
 def password_of(bot: FreqtradeBot, folder: Path) -> str:
@@ -228,7 +245,11 @@ def _allowed(kind: str, message: str, key: Key) -> str:
         return "type must be one of demo, file, freqtrade"
     if key[-1:] == ("name",) and kind == "string_pattern_mismatch":
         return "must not have line breaks or other control characters"
-    return message.removeprefix("Value error, ")
+    if kind == "too_short":
+        return "must name at least one bot"
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return "must be a mapping of keys to values"
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _dotted(key: Key) -> str:
@@ -236,6 +257,18 @@ def _dotted(key: Key) -> str:
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in key).lstrip(".") or "the file"
 
 
+def _without_secrets(value: object, key: Key) -> object:
+    """A value without what may be a password, for messages are logged."""
+    last = str(key[-1]).lower() if key else ""
+    if any(word in last for word in ("password", "secret", "token")) and last not in ("password_env", "password_file"):
+        return "(not shown)"
+    if isinstance(value, Mapping):
+        return {name: _without_secrets(each, (str(name),)) for name, each in value.items()}
+    return re.sub("//.*@", "//(not shown)@", value, flags=re.DOTALL) if isinstance(value, str) else value
+
+
 def _shown(value: object) -> str:
+    if isinstance(value, str) and not value.isprintable():
+        value = json.dumps(value)
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("\n...\n").strip()
     return text if len(text) <= 80 else text[:77] + "..."

@@ -54,6 +54,7 @@ class Summary:
     average_duration: float | None
     pair_profit: dict[str, float]  # in the order of their first trade
     daily_profit: dict[dt.date, float]  # days with a trade, by date of closing in the configured zone
+    at: float  # when it was made, in Unix seconds
     today: dt.date
     first_closed: float | None
     last_closed: float | None
@@ -225,6 +226,7 @@ class History:
             average_duration=self._durations.mean(),
             pair_profit=dict(self._pair_profit),
             daily_profit=dict(self._daily_profit),
+            at=now,
             today=self._date(now),
             first_closed=self._closing_times[0] if self._closing_times else None,
             last_closed=self._closing_times[-1] if self._closing_times else None,

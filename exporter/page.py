@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.bots import Bots
-from exporter.reading import BotReader, read_all
+from exporter.reading import BotReader, Record, read_all
 from exporter.results import complete
 from exporter.sources import Part
 from exporter.state import BotState
@@ -54,8 +54,13 @@ def _row(bots: Bots, reader: BotReader, states: Mapping[Part, BotState | None]) 
         trades=_number(results.total_trades if results else None),
         open_positions=_number(results.active_positions if results else None),
         last_activity=datetime.fromtimestamp(seen, bots.config.zone).strftime("%Y-%m-%d %H:%M:%S %Z") if seen else "–",
-        fault="; ".join(reader.record.faults.copy().values()),
+        fault=_fault(reader.record),
     )
+
+
+def _fault(record: Record) -> str:
+    """One fault of a bot, as its parts mostly fail for the same reason; that of its liveness goes first."""
+    return next(iter(record.faults.get("bot") or record.faults.get("trading") or ()), "")
 
 
 def _number(value: int | None) -> str:

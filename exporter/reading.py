@@ -17,6 +17,8 @@ from exporter.state import REASONS, BotState, SourceError
 
 log = logging.getLogger(__name__)
 
+_GRACE = 0.3  # seconds
+
 
 @dataclass
 class Record:
@@ -25,7 +27,7 @@ class Record:
     errors: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
     seconds: dict[Part, float] = field(default_factory=dict)
     last_success: float | None = None
-    faults: dict[Part, str] = field(default_factory=dict)  # the latest of a part, until it can be read again
+    faults: dict[Part, tuple[str, ...]] = field(default_factory=dict)  # the latest of a part, until it can be read
     history_complete: bool | None = None
     series_dropped: int = 0
 
@@ -67,7 +69,9 @@ class BotReader:
         with self._lock:
             running = self._running.get(part)
             if running is None or running.done():
-                running = self._pool.submit(self._read, part, deadline)
+                # It ends a little before its scrape, which can then serve the parts that could be read.
+                grace = min(_GRACE, max(deadline - time.monotonic(), 0) / 10)
+                running = self._pool.submit(self._read, part, deadline - grace)
                 self._running[part] = running
             return running
 
@@ -96,23 +100,25 @@ class BotReader:
             raise fault from error
         finally:
             self.record.seconds[part] = time.monotonic() - began
-        for problem in state.problems:
-            self._count(part, problem)
+        if state.problems:
+            self._count(part, *state.problems)
         with self._lock:
             self.record.last_success = time.time()
             if part == "trading":
                 self.record.history_complete = state.history_complete
-            if not state.problems and self.record.faults.pop(part, ""):
+            if not state.problems and self.record.faults.pop(part, ()):
                 log.info("bot %s: its part %s can be read again", self.name, part)
         return state
 
-    def _count(self, part: Part, error: SourceError) -> None:
+    def _count(self, part: Part, *errors: SourceError) -> None:
         with self._lock:
-            self.record.errors[error.reason] += 1
-            # Each scrape meets the same fault again: it is logged when it changes.
-            if self.record.faults.get(part) != str(error):
-                log.warning("bot %s: %s: %s", self.name, error.reason, error)
-            self.record.faults[part] = str(error)
+            # Each scrape meets the same faults again: one is logged when it is new.
+            known = self.record.faults.get(part, ())
+            for error in errors:
+                self.record.errors[error.reason] += 1
+                if str(error) not in known:
+                    log.warning("bot %s: %s: %s", self.name, error.reason, error)
+            self.record.faults[part] = tuple(map(str, errors))
 
 
 def read_all(

@@ -6,6 +6,7 @@ A value that the bot states wins. Nothing is judged on a handful of trades: see 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ def complete(state: BotState, limits: Limits) -> Trading:
     if state.positions is not None:
         add(**_of_positions(state.positions))
     if state.trades is not None:
-        add(**_of_trades(state.trades))
+        add(**_of_trades(state.trades, known.get("total_trades", state.trades.count)))
     if state.equity:
         add(**_of_equity(state.equity))
     add(**_of_profit(known, state.trades, state.positions))
@@ -56,16 +57,20 @@ def complete(state: BotState, limits: Limits) -> Trading:
     if known.get("max_exposure"):
         exposure = known.get("current_exposure")
         add(risk_utilization=None if exposure is None else exposure / known["max_exposure"])
-    if "winning_trades" in known and known.get("total_trades"):
+    if 0 < known.get("total_trades", 0) >= known.get("winning_trades", math.inf):
         add(win_rate=known["winning_trades"] / known["total_trades"])
-    return Trading.model_construct(**_judged(known, limits))
+    return Trading.model_construct(**_judged(known, state.trades, limits))
 
 
-def _judged(known: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    total = known.get("total_trades")
-    if total is None or total >= limits.min_trades:
-        return known
-    return {key: value for key, value in known.items() if key not in (*_NEED_TRADES, *_NEED_DAYS)}
+def _judged(known: dict[str, Any], trades: Summary | None, limits: Limits) -> dict[str, Any]:
+    hidden: set[str] = set()
+    if known.get("total_trades", limits.min_trades) < limits.min_trades:
+        hidden |= {*_NEED_TRADES, *_NEED_DAYS}
+    # Those that the bot states as well, where its trades show that they are of a few days.
+    if trades is not None and known.get("total_trades") == trades.count:
+        days = len(statistics.daily_results(trades.daily_profit, trades.today))
+        hidden |= {*_NEED_DAYS} if days < limits.min_days else set()
+    return {key: value for key, value in known.items() if key not in hidden}
 
 
 def _of_positions(positions: tuple[Position, ...]) -> dict[str, float | None]:
@@ -76,7 +81,9 @@ def _of_positions(positions: tuple[Position, ...]) -> dict[str, float | None]:
     }
 
 
-def _of_trades(trades: Summary) -> dict[str, float | None]:
+def _of_trades(trades: Summary, total: int) -> dict[str, float | None]:
+    # A list of a part of all trades: its wins and losses don't belong to the total.
+    partial = total != trades.count
     week = trades.today - dt.timedelta(days=trades.today.weekday())
     month = trades.today.replace(day=1)
 
@@ -85,8 +92,8 @@ def _of_trades(trades: Summary) -> dict[str, float | None]:
 
     return {
         "total_trades": trades.count,
-        "winning_trades": trades.wins,
-        "losing_trades": trades.losses,
+        "winning_trades": None if partial else trades.wins,
+        "losing_trades": None if partial else trades.losses,
         "realized_profit_loss": trades.profit,
         "fees": trades.fees,
         "daily_pnl": since(trades.today),
@@ -138,13 +145,14 @@ def _drawdown(value: float, peak: float) -> float | None:
 
 def _ratios(known: dict[str, Any], trades: Summary, limits: Limits) -> dict[str, float | None]:
     results = statistics.daily_results(trades.daily_profit, trades.today)
+    age = 0.0 if trades.first_closed is None else trades.at - trades.first_closed
     ratios: dict[str, float | None] = {
         "profit_factor": trades.gross_profit / trades.gross_loss if trades.gross_loss else None,
         "expectancy": trades.profit / trades.count if trades.count else None,
         "recovery_factor": trades.profit / trades.worst_fall if trades.worst_fall else None,
         # Against a full window only: half an hour's pace says nothing of a day's.
-        "trades_per_hour": trades.closed_last_day / 24 if len(results) >= 1 else None,
-        "trades_per_day": trades.closed_last_week / 7 if len(results) >= 7 else None,
+        "trades_per_hour": trades.closed_last_day / 24 if age >= 86400 else None,
+        "trades_per_day": trades.closed_last_week / 7 if age >= 7 * 86400 else None,
     }
     if len(results) < limits.min_days:
         return ratios

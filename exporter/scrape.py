@@ -30,7 +30,9 @@ def scrape(bots: Bots, names: Sequence[str], groups: Sequence[str], deadline: fl
         groups: keys of `metrics.GROUPS`.
         deadline: the `time.monotonic()` by which the bots must be read.
     """
-    readers = [bots.readers[name] for name in names]
+    # A reload may have dropped a bot since the names were checked.
+    known = bots.readers
+    readers = [known[name] for name in names if name in known]
     parts = [part for part in PARTS if part in groups]
     states = read_all(readers, parts, deadline)
     families = Families()

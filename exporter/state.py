@@ -53,7 +53,8 @@ Timestamp = Annotated[
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+# Above 2⁵³ a float, which every series is, no longer tells whole numbers apart.
+Count = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=200)]
 
 
@@ -163,6 +164,14 @@ class StateDocument(_Object):
     positions: tuple[Position, ...] | None = None
     equity: tuple[EquityPoint, ...] | None = None
 
+    def latest_time(self) -> tuple[str, float]:
+        """The latest of the document's times, with its path."""
+        times = {"timestamp": self.timestamp, "trading.last_trade_time": self.trading.last_trade_time}
+        times |= {f"bot.{k}": getattr(self.bot, k) for k in ("started_at", "last_activity", "data_updated_at")}
+        times |= {f"trades.{n}.closed_at": trade.closed_at for n, trade in enumerate(self.trades or ())}
+        times |= {f"equity.{n}.time": point.time for n, point in enumerate(self.equity or ())}
+        return max(((path, time) for path, time in times.items() if time is not None), key=lambda item: item[1])
+
     def closed_trades(self) -> list[Trade]:
         """The document's closed trades as the history takes them."""
         return [
@@ -248,6 +257,23 @@ class BotState:
 
 def finite(value: object) -> float | None:
     """A number that can be served, else None: an API's null, NaN, infinity and text all mean 'not known'."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None
+
+
+def seconds(value: object, unit: int = 1) -> float | None:
+    """A time from an API, given in 1/unit seconds, as Unix seconds; None where it is no time that can be."""
+    time = finite(value)
+    return time / unit if time is not None and 0 < time / unit <= _LAST_SECOND else None
+
+
+def label(value: object) -> str | None:
+    """A text from an API that can be a label's value: at most 200 characters, all of them encodable."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:200].encode("utf-8", "replace").decode()

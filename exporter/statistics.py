@@ -84,7 +84,8 @@ def value_at_risk(results: Sequence[float], confidence: float) -> float | None:
     position = (len(ordered) - 1) * (1 - confidence)
     low = math.floor(position)
     high = min(low + 1, len(ordered) - 1)
-    return -(ordered[low] + (ordered[high] - ordered[low]) * (position - low))
+    # Subtracted from 0, for a minus sign would make -0.0 of no loss.
+    return 0.0 - (ordered[low] + (ordered[high] - ordered[low]) * (position - low))
 
 
 def expected_shortfall(results: Sequence[float], confidence: float) -> float | None:
@@ -94,4 +95,4 @@ def expected_shortfall(results: Sequence[float], confidence: float) -> float | N
         return None
     # Interpolation can put the value at risk a rounding error beyond the worst day, which always counts.
     tail = [r for r in results if r <= -at_risk] or [min(results)]
-    return -statistics.fmean(tail)
+    return 0.0 - statistics.fmean(tail)

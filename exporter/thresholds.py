@@ -87,6 +87,8 @@ def faults(given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object, 
         if table is None:
             yield (severity,), values, f"unknown severity; allowed: {', '.join(THRESHOLDS)}"
             continue
+        if values is None:
+            continue
         if not isinstance(values, Mapping):
             yield (severity,), values, "must be a mapping of thresholds to values"
             continue

@@ -18,12 +18,13 @@ class Family(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     kind: Literal["gauge", "counter", "histogram"] = "gauge"
+    signed: bool = False  # a histogram with buckets below zero has no _sum and _count, which could not be counters
 
     @property
     def series_names(self) -> tuple[str, ...]:
         """The names of its series."""
         if self.kind == "histogram":
-            return tuple(self.name + suffix for suffix in ("_bucket", "_count", "_sum"))
+            return tuple(self.name + suffix for suffix in ("_bucket",) + ("_count", "_sum") * (not self.signed))
         return (self.name,)
 
 
@@ -50,7 +51,7 @@ class Families(Collector):
         metric.add_metric(labels, value)
 
     def add_histogram(self, family: Family, histogram: Histogram, *labels: str) -> None:
-        """Add a histogram's series. One with buckets below zero has no _sum and _count, which could not be counters."""
+        """Add a histogram's series."""
         metric = self._histograms.get(family.name)
         if metric is None:
             metric = HistogramMetricFamily(family.name, family.help, labels=("bot", *family.labels))

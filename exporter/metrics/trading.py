@@ -34,7 +34,11 @@ EXPECTED_SHORTFALL = Family(
 )
 DURATION = Family("trading_bot_trade_duration_seconds", "Holding times of the closed trades.", (), "histogram")
 PROFIT_RATIO = Family(
-    "trading_bot_trade_profit_ratio", "Profits of the closed trades as fractions of what was put in.", (), "histogram"
+    "trading_bot_trade_profit_ratio",
+    "Profits of the closed trades as fractions of what was put in.",
+    (),
+    "histogram",
+    signed=True,
 )
 PAIR_PROFIT = Family("trading_bot_pair_profit_loss", f"Realised profit of a pair, {_MONEY}.", ("pair",))
 POSITION_PROFIT = Family(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import datetime as dt
 import logging
 import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from exporter.history import History
 from exporter.sources import Part
@@ -22,6 +24,7 @@ MAX_BYTES = 16 * 1024 * 1024
 # A bot's clock may be ahead of ours by this much.
 MAX_AHEAD = 60.0
 _MOST_FAULTS = 10
+_MOST_WARNINGS = 50
 
 
 class FileSource:
@@ -41,25 +44,30 @@ class FileSource:
         self._zone = zone
         self._version: tuple[int, int, int] | None = None
         self._good: tuple[StateDocument, History | None] | None = None
-        self._fault: SourceError | None = None
+        self._fault: tuple[str, str] | None = None  # reason and message
         self._warned: set[str] = set()
+        # The two parts may be asked for at once, and both are the same document.
+        self._lock = Lock()
 
     def read(self, part: Part, deadline: float) -> BotState:  # noqa: ARG002 - a document is read whole, at once
         """The document's state; both parts are in it."""
-        self._refresh()
-        if self._good is None:
-            raise self._fault or SourceError("missing", f"{self._path}: no such file")
-        document, history = self._good
-        now = time.time()
-        age = now - document.timestamp
-        if age > self._stale_after:
-            raise self._fault or SourceError(
-                "stale",
-                f"{self._path}: its timestamp is {age:.0f} s old, more than stale_after ({self._stale_after:.0f} s); "
-                "does the bot still write it?",
-            )
-        state = state_of(document, history, now)
-        return replace(state, problems=(self._fault,)) if self._fault else state
+        with self._lock:
+            self._refresh()
+            # Made afresh: an exception raised again and again would keep the frames of every time.
+            fault = None if self._fault is None else SourceError(*self._fault)
+            now = time.time()
+            if self._good is None or now - self._good[0].timestamp > self._stale_after:
+                raise fault or self._stale()
+            state = state_of(*self._good, now)
+        return replace(state, problems=(fault,)) if fault else state
+
+    def _stale(self) -> SourceError:
+        written = dt.datetime.fromtimestamp(self._good[0].timestamp, self._zone) if self._good else "unknown"
+        return SourceError(
+            "stale",
+            f"{self._path}: its timestamp is {written}, older than stale_after ({self._stale_after:g} s); "
+            "does the bot still write it?",
+        )
 
     def _refresh(self) -> None:
         try:
@@ -71,15 +79,16 @@ class FileSource:
                 text = file.read(MAX_BYTES + 1)
         except OSError as error:
             self._version = None
-            self._fault = SourceError(
-                "missing", f"{self._path}: {error.strerror}; does the bot write its state there, may it be read?"
+            self._fault = (
+                "missing",
+                f"{self._path}: {error.strerror}; does the bot write its state there, may it be read?",
             )
             return
         self._version = version
         try:
             document = self._parse(text)
         except SourceError as error:
-            self._fault = error
+            self._fault = (error.reason, str(error))
             return
         history = None
         if document.trades is not None:
@@ -94,14 +103,12 @@ class FileSource:
             document = parse_document(text)
         except ValidationError as error:
             raise SourceError("invalid", f"{self._path}: {_faults(error)}") from None
-        ahead = document.timestamp - time.time()
-        if ahead > MAX_AHEAD:
-            raise SourceError(
-                "invalid", f"{self._path}: timestamp is {ahead:.0f} s in the future; are the clocks right?"
-            )
-        for key in set(unknown_keys(json.loads(text))) - self._warned:
+        key, latest = document.latest_time()
+        if (ahead := latest - time.time()) > MAX_AHEAD:
+            raise SourceError("invalid", f"{self._path}: {key} is {ahead:.0f} s in the future; are the clocks right?")
+        for key in sorted(set(unknown_keys(from_json(text))) - self._warned)[: _MOST_WARNINGS - len(self._warned)]:
             self._warned.add(key)
-            log.warning("%s: the key %s is not known and not used; see the document's schema", self._path, key[:200])
+            log.warning("%s: the key %.200r is not known and not used; see the document's schema", self._path, key)
         return document
 
 
@@ -113,7 +120,7 @@ def state_of(document: StateDocument, history: History | None, now: float) -> Bo
     return BotState(
         bot=bot,
         trading=document.trading,
-        trades=history.summary(now, document.trading.initial_capital) if history else None,
+        trades=None if history is None else history.summary(now, document.trading.initial_capital),
         positions=document.positions,
         equity=document.equity,
     )

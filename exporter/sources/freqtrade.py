@@ -6,6 +6,7 @@ time-out of its own: when an exchange hangs, /status and /profit hang with it wh
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from exporter.history import Summary
 from exporter.sources import Part
 from exporter.sources.freqtrade_trades import TradeReader
 from exporter.sources.http import get_json, new_session
-from exporter.state import Bot, BotState, Position, SourceError, Status, Trading, finite
+from exporter.state import Bot, BotState, Position, SourceError, Status, Trading, finite, label, seconds
 
 T = TypeVar("T")
 
@@ -81,10 +82,11 @@ class FreqtradeSource:
         count = ask("count") if config.get("state") != "stopped" else {}
         summary = _attempt(lambda: self._summary(balance, deadline), problems)
         profit = ask("profit")
-        status = _attempt(lambda: self._get("status", deadline, _SLOW), problems)
+        status: Any = _attempt(lambda: self._get("status", deadline, _SLOW), problems)
         positions = _attempt(lambda: positions_of(status), problems) if status is not None else None
+        orders = _attempt(lambda: _pending_orders(status), problems) if positions is not None else None
         return BotState(
-            trading=trading_of(config, balance, count, profit, status),
+            trading=trading_of(config, balance, count, profit, orders),
             trades=summary,
             history_complete=self._trades.complete,
             positions=positions,
@@ -93,7 +95,9 @@ class FreqtradeSource:
 
     def _summary(self, balance: Mapping[str, Any], deadline: float) -> Summary | None:
         history = self._trades.read(deadline)
-        return history.summary(time.time(), finite(balance.get("starting_capital"))) if history else None
+        if history is None:
+            return None
+        return history.summary(time.time(), finite(balance.get("starting_capital")))
 
     def _fetch_trades(self, limit: int, offset: int, deadline: float) -> Mapping[str, Any]:
         page = self._get("trades", deadline, _SLOW, limit=limit, offset=offset, order_by_id="false")
@@ -117,23 +121,20 @@ def _object(answer: Any, call: str) -> dict[str, Any]:
     return answer
 
 
-def _text(value: object) -> str | None:
-    return value[:200] if isinstance(value, str) and value else None
-
-
 def bot_of(health: Mapping[str, Any], config: Mapping[str, Any]) -> Bot:
     """Identity and liveness from /health and /show_config."""
+    dry_run = config.get("dry_run")
     return Bot.model_construct(
-        name=_text(config.get("bot_name")),
-        exchange=_text(config.get("exchange")),
-        strategy=_text(config.get("strategy")),
-        version=_text(config.get("version")),
-        mode="dry_run" if config.get("dry_run") else "live",
-        currency=_text(config.get("stake_currency")),
+        name=label(config.get("bot_name")),
+        exchange=label(config.get("exchange")),
+        strategy=label(config.get("strategy")),
+        version=label(config.get("version")),
+        mode="dry_run" if dry_run is True else "live" if dry_run is False else None,
+        currency=label(config.get("stake_currency")),
         status=_STATUS.get(str(config.get("state")), "unknown"),
         # bot_start_ts is kept in the bot's database and survives restarts; bot_startup_ts is this run's.
-        started_at=finite(health.get("bot_startup_ts")),
-        last_activity=finite(health.get("last_process_ts")),
+        started_at=seconds(health.get("bot_startup_ts")),
+        last_activity=seconds(health.get("last_process_ts")),
     )
 
 
@@ -154,7 +155,7 @@ def positions_of(status: list[dict[str, Any]]) -> tuple[Position, ...]:
     """Open trades of /status. Their profits are null while the exchange can't be reached."""
     return tuple(
         Position.model_construct(
-            pair=str(trade["pair"]),
+            pair=label(str(trade["pair"])) or "unknown",
             side="short" if trade.get("is_short") else "long",
             size=finite(trade.get("stake_amount")),
             profit=finite(trade.get("profit_abs")),
@@ -176,23 +177,27 @@ def trading_of(
     balance: Mapping[str, Any],
     count: Mapping[str, Any],
     profit: Mapping[str, Any],
-    status: list[dict[str, Any]] | None,
+    orders: int | None,
 ) -> Trading:
     """What freqtrade states by our definitions; the rest is computed from its trades and positions."""
     current = finite(count.get("current"))
-    orders = None if status is None else sum(bool(o.get("is_open")) for t in status for o in t.get("orders") or ())
     capital = finite(balance.get("starting_capital"))
-    realized = finite(profit.get("profit_closed_coin"))
+    total, realized = finite(profit.get("profit_all_coin")), finite(profit.get("profit_closed_coin"))
     return Trading.model_construct(
-        profit_loss=finite(profit.get("profit_all_coin")),
+        profit_loss=total,
         realized_profit_loss=realized,
         initial_capital=capital,
-        balance=finite(balance.get("total_bot")),
-        active_positions=None if current is None else int(current),
+        # While the exchange is away /balance goes on with old prices; only /profit shows that, by null.
+        balance=None if total is None else finite(balance.get("total_bot")),
+        active_positions=None if current is None or current < 0 else int(current),
         pending_orders=orders,
         current_exposure=finite(count.get("total_stake")),
         max_exposure=_max_exposure(config, capital, realized),
     )
+
+
+def _pending_orders(status: list[dict[str, Any]]) -> int:
+    return sum(bool(order.get("is_open")) for trade in status for order in trade.get("orders") or ())
 
 
 def _max_exposure(config: Mapping[str, Any], capital: float | None, realized: float | None) -> float | None:
@@ -200,8 +205,8 @@ def _max_exposure(config: Mapping[str, Any], capital: float | None, realized: fl
     own = None if capital is None or realized is None else capital + realized
     try:
         staked = float(config["stake_amount"]) * float(config["max_open_trades"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         return own
-    if staked <= 0:  # max_open_trades is -1 for any number of them
+    if not 0 < staked < math.inf:  # max_open_trades is -1 for any number of them
         return own
     return staked if own is None else min(staked, own)

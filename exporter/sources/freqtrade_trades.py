@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from exporter.history import History, Trade
-from exporter.state import SourceError, finite
+from exporter.state import SourceError, finite, label, seconds
 
 PAGE = 500
 # Once the history is complete a scrape finds few new trades.
@@ -17,6 +18,14 @@ SHORT_PAGE = 50
 RESERVE = 12.0
 
 FetchPage = Callable[[int, int, float], Mapping[str, Any]]
+
+
+@dataclass
+class _Place:
+    """How far a list is read; its next page begins with the last trade of the one before, to see that none moved up."""
+
+    offset: int = 0
+    overlap: int = 0  # none where the server gives a single trade a page
 
 
 class TradeReader:
@@ -38,7 +47,7 @@ class TradeReader:
 
     def _start_anew(self) -> None:
         self._history = History(self._zone)
-        self._offset = 0
+        self._place = _Place()
         self.complete = False
 
     def read(self, deadline: float) -> History | None:
@@ -48,44 +57,55 @@ class TradeReader:
             SourceError: a page could not be read; what was read before is kept.
         """
         try:
-            if self.complete or self._read_older(deadline):
-                self.complete = self._read_newer(deadline)
-                if self.complete:
-                    return self._history
-            else:
+            if not self.complete and not self._read_older(deadline):
                 return None
+            self.complete = self._read_newer(deadline)
         except ValueError:
-            # An id stands for another trade now (History.knows): another database.
-            pass
+            # An id stands for another trade now (History.knows), or the list moved up.
+            self.complete = False
+        if self.complete:
+            return self._history
         self._start_anew()
         return None
 
     def _read_older(self, deadline: float) -> bool:
         """Page towards the oldest trade; False when time is up first."""
         while True:
-            trades, total = self._page(PAGE, self._offset, deadline)
-            self._add(trades)
-            self._offset += len(trades)
-            if not trades or self._offset >= total:
+            trades, _, total = self._turn(PAGE, self._place, deadline)
+            if not trades or self._place.offset >= total:
                 return True
             if deadline - time.monotonic() < RESERVE:
                 return False
 
     def _read_newer(self, deadline: float) -> bool:
-        """Page from the newest trade to the first known one; False where the list and the known trades disagree."""
-        offset = 0
+        """Read what closed since; False where the list and the known trades disagree."""
         while True:
-            trades, total = self._page(SHORT_PAGE, offset, deadline)
-            known = self._add(trades)
-            offset += len(trades)
-            if known or not trades or offset >= total:
+            known = len(self._history)
+            total = self._read_front(deadline)
+            # A trade that closed between two pages stands at the front now, where another look finds it.
+            if len(self._history) in (total, known):
                 return len(self._history) == total
 
-    def _add(self, trades: list[Trade]) -> bool:
-        """Add a page's trades; whether one of them was known."""
-        known = [self._history.knows(trade) for trade in trades]
+    def _read_front(self, deadline: float) -> int:
+        """Page from the newest trade to the first that was known before; how many trades there are."""
+        place = _Place()
+        seen: set[int | str] = set()
+        while True:
+            trades, new, total = self._turn(SHORT_PAGE, place, deadline)
+            seen |= new
+            if not trades or place.offset >= total or any(trade.id not in seen for trade in trades):
+                return total
+
+    def _turn(self, limit: int, place: _Place, deadline: float) -> tuple[list[Trade], set[int | str], int]:
+        """Add the page at a place and go on behind it; its trades, the ids of the new ones, and how many there are."""
+        trades, total = self._page(limit, place.offset - place.overlap, deadline)
+        new = {trade.id for trade in trades if not self._history.knows(trade)}
+        if place.overlap and (not trades or trades[0].id in new):
+            raise ValueError("the list moved up, past trades that were not read")
         self._history.add(trades)
-        return any(known)
+        place.offset += len(trades) - place.overlap
+        place.overlap = min(len(trades) - 1, 1) if trades else 0
+        return trades, new, total
 
     def _page(self, limit: int, offset: int, deadline: float) -> tuple[list[Trade], int]:
         page = self._fetch(limit, offset, deadline)
@@ -103,17 +123,16 @@ def trade_of(row: Mapping[str, Any]) -> Trade:
     Raises:
         KeyError, TypeError, ValueError: the row is not a closed trade.
     """
-    closed, profit = finite(row["close_timestamp"]), finite(row["profit_abs"])
+    closed, profit = seconds(row["close_timestamp"], 1000), finite(row["profit_abs"])
     if closed is None or profit is None:
         raise ValueError(f"trade {row['trade_id']!r} has no time of closing or no profit")
-    opened = finite(row.get("open_timestamp"))
     return Trade(
         id=int(row["trade_id"]),
-        closed_at=closed / 1000,
+        closed_at=closed,
         profit=profit,
-        opened_at=None if opened is None else opened / 1000,
+        opened_at=seconds(row.get("open_timestamp"), 1000),
         profit_ratio=finite(row.get("profit_ratio")),
-        pair=str(row["pair"]),
+        pair=label(row["pair"]),
         size=finite(row.get("stake_amount")),
         fees=_fees(row),
     )

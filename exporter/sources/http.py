@@ -54,7 +54,8 @@ def get_json(
                 raise _not_a_success(url, response)
             body = _body(url, response, end)
     except (requests.Timeout, TimeoutError) as error:
-        raise SourceError("timeout", f"{url}: no answer within {left:.1f} s") from error
+        # The same words each time, for the log tells a fault when it changes.
+        raise SourceError("timeout", f"{url}: no answer within {at_most:g} s, or the scrape's time") from error
     except requests.exceptions.SSLError as error:
         raise SourceError("tls", f"{url}: {_cause(error)}; check the certificate and the https:// address") from error
     except requests.ConnectionError as error:

@@ -1,0 +1,142 @@
+"""One JSON answer over HTTP: whatever a server does, it ends in time, with a sentence, and without the password."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.sources.http import get_json, new_session
+from exporter.state import SourceError
+from tests.exporter import freqtrade_server as play
+from tests.exporter.freqtrade_server import PASSWORD, USERNAME, FreqtradeServer
+from tests.exporter.helpers import soon
+
+
+@pytest.fixture
+def other_host() -> Iterator[FreqtradeServer]:
+    with FreqtradeServer() as other:
+        yield other
+
+
+def ask(server: FreqtradeServer, at_most: float = 5.0, call: str = "health") -> object:
+    return get_json(new_session(USERNAME, PASSWORD), f"{server.url}/api/v1/{call}", soon(20), at_most)
+
+
+def fault(server: FreqtradeServer, at_most: float = 5.0) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        ask(server, at_most)
+    assert PASSWORD not in str(caught.value)
+    assert server.url in str(caught.value)
+    return caught.value
+
+
+def test_an_answer(server: FreqtradeServer) -> None:
+    assert ask(server) == server.answers["health"]["json"]
+
+
+def test_parameters_are_sent(server: FreqtradeServer) -> None:
+    get_json(new_session(USERNAME, PASSWORD), f"{server.url}/api/v1/trades", soon(), 5, {"limit": 3, "pair": "A/B&c=d"})
+    assert server.calls("trades") == [{"limit": "3", "pair": "A/B&c=d"}]
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "reason", "words"),
+    [
+        (play.status(401), "auth", "HTTP 401: user name or password refused"),
+        (play.status(403), "auth", "HTTP 403: user name or password refused"),
+        (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
+        (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
+        (play.status(502), "http_status", "HTTP 502 Bad Gateway"),
+        (play.status(204, b""), "http_status", "HTTP 204"),
+        (play.status(200, b"<html>"), "invalid", "is not JSON"),
+        (play.status(200, b""), "invalid", "is not JSON"),
+        (play.status(200, b"[" * 200_000), "invalid", "is not JSON"),
+        (play.status(200, b'{"a":"\xff\xfe"}'), "invalid", "is not JSON"),
+        (play.status(200, b"not gzip", Content_Encoding="gzip"), "invalid", "not a proper HTTP answer"),
+        (play.cut_off, "invalid", "not"),
+        (play.not_http, "connection", ""),
+    ],
+)
+def test_bad_answers(server: FreqtradeServer, misbehaviour: play.Misbehaviour, reason: str, words: str) -> None:
+    server.misbehave["health"] = misbehaviour
+    error = fault(server)
+    assert error.reason == reason
+    assert words in str(error)
+
+
+@pytest.mark.parametrize("misbehaviour", [play.hang, play.drip])
+def test_what_never_ends_is_ended(server: FreqtradeServer, misbehaviour: play.Misbehaviour) -> None:
+    server.misbehave["health"] = misbehaviour
+    began = time.monotonic()
+    assert fault(server, at_most=0.3).reason == "timeout"
+    assert time.monotonic() - began < 10
+
+
+def test_40_mb_are_refused_before_they_are_read(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.flood
+    error = fault(server, at_most=20)
+    assert (error.reason, "larger than 32 MiB" in str(error)) == ("invalid", True)
+
+
+def test_the_scrape_s_end_counts_too(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.hang
+    with pytest.raises(SourceError) as caught:
+        get_json(new_session(), server.url + "/api/v1/health", soon(0.2), 30)
+    assert caught.value.reason == "timeout"
+
+
+def test_no_time_left_asks_nothing(server: FreqtradeServer) -> None:
+    with pytest.raises(SourceError, match="no time left"):
+        get_json(new_session(), server.url + "/api/v1/health", soon(-1), 5)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server: FreqtradeServer, other_host: FreqtradeServer, code: int) -> None:
+    there = other_host.url + "/api/v1/health"
+    server.misbehave["health"] = play.status(code, Location=there)
+    error = fault(server)
+    assert error.reason == "http_status"
+    assert f"sent on to '{there}'; redirects are not followed, give the final url" in str(error)
+    assert other_host.asked == []
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/api/v1/health"
+        with pytest.raises(SourceError) as caught:
+            get_json(new_session(), url, soon(), 5)
+    assert caught.value.reason == "connection"
+    assert str(caught.value) == f"{url}: Connection refused; is the bot running, is the address right?"
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    with pytest.raises(SourceError) as caught:
+        get_json(new_session(), "http://no-such-host.invalid/", soon(), 5)
+    assert caught.value.reason == "connection"
+
+
+def test_no_tls_where_tls_is_asked(server: FreqtradeServer) -> None:
+    with pytest.raises(SourceError) as caught:
+        get_json(new_session(), server.url.replace("http:", "https:"), soon(), 5)
+    assert caught.value.reason == "tls"
+    assert "check the certificate and the https:// address" in str(caught.value)
+
+
+def test_the_environment_s_proxy_and_netrc_are_not_used(
+    server: FreqtradeServer, other_host: FreqtradeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", other_host.url)
+    monkeypatch.setenv("http_proxy", other_host.url)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert ask(server) == server.answers["health"]["json"]
+    with pytest.raises(SourceError):
+        get_json(new_session(), server.url + "/api/v1/health", soon(), 5)
+    assert other_host.asked == []
+    assert server.credentials[-1] is None

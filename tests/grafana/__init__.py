@@ -1,0 +1,1 @@
+"""Tests of the dashboards and of what Grafana is provisioned with."""
