@@ -178,7 +178,7 @@ def test_ratios_wait_for_enough_trades(tmp_path: Path) -> None:
             # NaN is what says "too few trades yet".
             (f"Win rate A{IS_NUMBER}", "20m", {"{}": 0}),
             ("Win rate A", "60m", {"{}": 0.3}),
-            (f"Sharpe ratio, lowest A{IS_NUMBER}", "60m", {"{}": 0}),
+            (f"Sharpe, lowest A{IS_NUMBER}", "60m", {"{}": 0}),
             ("Trades B", "60m", {"{}": 103}),
         ],
     )

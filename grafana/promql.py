@@ -1,0 +1,107 @@
+"""The queries' common parts. `$bot`, `$pair` and `$currency` are the dashboard's variables.
+
+Three rules hold for all of them:
+- The exporter's series may come from more than one target for a while (a move, a shard), so each begins with `max by`.
+- The newest value of up to 5 minutes is taken, which hides a missed scrape; but only of a bot that answers now
+  (`trading_bot_info` is gone within seconds when it doesn't), so that an old value is never shown as a current one.
+- Money is never added up across currencies, nor demo or dry-run money with real money.
+"""
+
+from __future__ import annotations
+
+# Currencies worth thousands: two decimals would show an account's result as 0.00.
+COINS = "BTC|XBT|ETH|BNB"
+
+BOT = 'bot=~"$bot"'
+ANSWERING = f"trading_bot_info{{{BOT}}}"
+# Each bot's own limit of drawdown.
+DRAWDOWN_LIMIT = f'max by (bot) (bot:threshold{{{BOT},threshold="max_drawdown",severity="critical"}})'
+
+
+# How a bot stands, as a number: the lower, the more somebody should look.
+DOWN, STALLED, ERROR, UNWATCHED, UNKNOWN, RELOADING, STOPPED, PAUSED, RUNNING = range(9)
+STATES = {
+    "error": ERROR,
+    "unknown": UNKNOWN,
+    "reloading": RELOADING,
+    "stopped": STOPPED,
+    "paused": PAUSED,
+    "running": RUNNING,
+}
+
+
+def of_bot(metric: str, **labels: str) -> str:
+    """The metric's series of the chosen bots."""
+    matchers = [BOT, *(f'{label}="{value}"' for label, value in labels.items())]
+    return f"{metric}{{{','.join(matchers)}}}"
+
+
+def latest(metric: str, by: str = "bot", **labels: str) -> str:
+    """The newest value of each bot, answering or not.
+
+    Args:
+        by: the labels to keep, separated by commas.
+        labels: what other labels must be.
+    """
+    return f"max by ({by}) (last_over_time({of_bot(metric, **labels)}[5m]))"
+
+
+def current(metric: str, by: str = "bot", **labels: str) -> str:
+    """The newest value of each bot that answers."""
+    return f"({latest(metric, by, **labels)} and on (bot) {ANSWERING})"
+
+
+def labelled(expression: str, labels: str, only: str = "") -> str:
+    """A value of each bot that answers, with labels of `trading_bot_info`.
+
+    Args:
+        expression: with the label `bot`.
+        labels: the labels to add, separated by commas.
+        only: more matchers of `trading_bot_info`, each with a comma before it.
+    """
+    return f"{expression} * on (bot) group_left ({labels}) max by (bot, {labels}) (trading_bot_info{{{BOT}{only}}})"
+
+
+def firing(severity: str = "") -> str:
+    """Firing alerts of the chosen bots, and of the stack itself, which have no bot; of one severity, or of any.
+
+    Escalations tell of the same alert again, and Watchdog (severity none) says that all is well: they are left out.
+    """
+    of_severity = f'severity="{severity}"' if severity else 'severity!="none"'
+    return f'ALERTS{{alertstate="firing",escalation="",{of_severity},bot=~"$bot|"}}'
+
+
+def firing_since(severity: str = "") -> str:
+    """When the conditions of pending and firing alerts, chosen as by `firing`, began: Unix seconds as values."""
+    return firing(severity).replace('ALERTS{alertstate="firing",', "ALERTS_FOR_STATE{")
+
+
+def exact(money: str) -> str:
+    """Amounts of each bot, rounded to what counts in its currency, to be shown with as many decimals as are left."""
+    coins = f'trading_bot_info{{{BOT},currency=~"{COINS}"}}'
+    return f"(round({money}, 0.01) unless on (bot) {coins} or round({money}, 0.000001))"
+
+
+def of_bots(expression: str, chosen: str) -> str:
+    """The values of the bots that `chosen` gives."""
+    return f"({expression}) and on (bot) ({chosen})"
+
+
+def most(count: int, metric: str, **labels: str) -> str:
+    """The bots with the largest values: one choice for the whole time shown, so that no line comes and goes."""
+    return f"topk({count}, max by (bot) (max_over_time({of_bot(metric, **labels)}[$__range] @ end())))"
+
+
+def status() -> str:
+    """How each bot stands, as a number from `DOWN` to `RUNNING`."""
+    states = "".join(
+        f' or max by (bot) (trading_bot_state{{{BOT},state="{state}"}} == 1) * {code}' for state, code in STATES.items()
+    )
+    return (
+        f"(max by (bot) (trading_bot_up{{{BOT}}} == 0)"
+        f' or max by (bot) (ALERTS{{alertname="BotDown",alertstate="firing",escalation="",{BOT}}}'
+        f" and on (bot) trading_bot_up == 1) * {STALLED}"
+        f"{states}"
+        # Configured, but the exporter says nothing of it.
+        f" or max by (bot) (bot:threshold{{{BOT}}}) * 0 + {UNWATCHED})"
+    )
