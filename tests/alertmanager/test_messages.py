@@ -126,7 +126,9 @@ def test_firing_and_resolved_on_every_channel(scene: Scene) -> None:
     scene.alerting.post([{**alert, "endsAt": dt.datetime.now(dt.UTC).isoformat()}])
     telegram, slack, mail = scene.all_told("demo", "RESOLVED")
     for text in (Parsed(telegram).text, json.dumps(slack, ensure_ascii=False), mail.text, Parsed(mail.html).text):
-        assert "It was: demo is unreachable" in text and "IST to" in text
+        assert "It was: demo is unreachable" in text and "IST to" in text and "It is over, after" in text
+        # What was so when it fired, and what is not so any more.
+        assert "📊" not in text and "bar_chart" not in text and "A bot gives no sign of life" not in text
         assert "respond within" not in text and "What to do" not in text
     assert slack["color"] == "#2ecc71"
 
