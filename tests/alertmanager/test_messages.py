@@ -213,13 +213,17 @@ def test_what_a_channel_refuses_comes_later_and_once(scene: Scene) -> None:
     assert len([m for m in scene.smtp.messages if "stubborn" in m.subject]) == 1
 
 
-def test_a_bot_that_is_down_explains_its_other_alerts(scene: Scene) -> None:
+def test_a_bot_that_is_down_explains_its_lesser_alerts(scene: Scene) -> None:
+    lesser = {"alertname": "LowWinRate", "condition": "low_win_rate", "severity": "warning"}
     drawdown = {"alertname": "HighDrawdown", "condition": "high_drawdown"}
     scene.alerting.post([bot_down("both")])
     scene.telegram.wait_for(lambda m: "BotDown · both" in m["text"])
-    scene.alerting.post([bot_down("both", labels=drawdown), bot_down("only", labels=drawdown)])
-    scene.telegram.wait_for_count(lambda m: "HighDrawdown · only" in m["text"], 2)
-    assert not [m for m in scene.telegram.messages if "HighDrawdown · both" in m["text"]]
+    scene.alerting.post([bot_down("both", labels=lesser), bot_down("only", labels=lesser)])
+    scene.alerting.post([bot_down("both", labels=drawdown)])
+    scene.telegram.wait_for_count(lambda m: "LowWinRate · only" in m["text"], 2)
+    assert not [m for m in scene.telegram.messages if "LowWinRate · both" in m["text"]]
+    # A critical one is told all the same: a drawdown is worst while nobody manages the positions.
+    scene.telegram.wait_for_count(lambda m: "HighDrawdown · both" in m["text"], 2)
 
 
 def test_the_watchdog_goes_to_the_heartbeat_alone(scene: Scene) -> None:
