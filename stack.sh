@@ -14,6 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 own_image=trading-bot-monitoring
 components='grafana prometheus alertmanager responder exporter'
 start_seconds=180
+reload_seconds=15
 
 capital() { printf '%s%s' "$(tr '[:lower:]' '[:upper:]' <<<"${1:0:1}")" "${1:1}"; }
 say() { printf '%s\n' "$*"; }
@@ -142,6 +143,23 @@ reload() {
   [[ ${answer%%$'\n'*} == *' 2'[0-9][0-9]* ]] || { say "${answer#*$'\n\n'}"; return 1; }
 }
 
+# What Prometheus, on a port, tells of its last reload: whether it went well, and when one last did.
+last_reload() {
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+  grep '^prometheus_config_last_reload_' <&3
+  exec 3>&-
+}
+
+# Reloads Prometheus by a signal: the address for it would also let any web page end it. A signal has no answer, so what
+# Prometheus tells is watched. From inside: after `docker kill` the engine no longer restarts a container that dies.
+reload_prometheus() {
+  local before now end=$((SECONDS + reload_seconds))
+  before=$(last_reload "$1") && docker compose exec -T prometheus sh -c 'kill -HUP 1' </dev/null 2>&1 || return 1
+  while now=$(last_reload "$1") && [ "$now" = "$before" ] && ((SECONDS < end)); do sleep 0.2; done
+  [ "$now" != "$before" ] && grep -q '_successful 1$' <<<"$now"
+}
+
 # Runs a service's command, or another in its place, in a container of its own; prints what it says.
 run_once() { docker compose --progress quiet run --rm --no-deps -T "$@" 2>&1; }
 
@@ -167,8 +185,10 @@ docker_up() {
   fi
   if [ -n "$before" ]; then
     while read -r service port; do
-      [[ " exporter alertmanager prometheus " == *" $service "* ]] || continue
-      output=$(reload "$port") ||
+      case $service in
+        exporter | alertmanager) output=$(reload "$port") ;;
+        prometheus) output=$(reload_prometheus "$port") ;;
+      esac ||
         die "$(capital "$service") refused its new configuration and keeps the old: $output"$'\n'"$(last_lines "$service" 3)"
     done <<<"$ports"
     say "All is healthy; configuration was read again."

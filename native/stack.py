@@ -18,6 +18,8 @@ from native.settings import SERVICES, Service, Settings
 from native.supervisor import Process, Supervisor
 
 START_SECONDS = 60
+RELOAD_SECONDS = 15
+LAST_RELOAD = "prometheus_config_last_reload_"  # whether it went well, and when one last did
 LOG_LINES = 12
 FAILED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
 LATE = ("prometheus", "grafana")  # Prometheus asks the exporter for the bots as it starts, and then only every 30 s
@@ -150,7 +152,7 @@ class Stack:
         self._bring_up(services)
         reloaded = [service for service in services if service.name in changed and service.name not in stopped]
         for service in reloaded:
-            self._reload(service)
+            self.reload(service)
         if stopped:
             _say(f"Started again: {', '.join(stopped)}.")
         if reloaded:
@@ -200,13 +202,35 @@ class Stack:
             text = ""
         return "\n".join(f"  {line}" for line in text.splitlines()[-LOG_LINES:]) or "  (it wrote nothing)"
 
-    def _reload(self, service: Service) -> None:
+    def reload(self, service: Service) -> None:
+        """Has a running service read its configuration anew. Raises StackError with its words when it refuses."""
         try:
-            answer = requests.post(f"{self.settings.url(service)}/-/reload", timeout=30)
+            if service.name == "prometheus":
+                refusal = self._hang_up(service)
+            else:
+                answer = requests.post(f"{self.settings.url(service)}/-/reload", timeout=30)
+                refusal = "" if answer.ok else answer.text.strip()
         except requests.RequestException as error:
             raise StackError(f"{service.title} did not answer to a reload: {error}") from error
-        if not answer.ok:
-            raise StackError(f"{service.title} refused its new configuration and keeps the old: {answer.text.strip()}")
+        if refusal:
+            raise StackError(f"{service.title} refused its new configuration and keeps the old: {refusal}")
+
+    def _hang_up(self, service: Service) -> str:
+        """Reloads Prometheus by a signal: the address for it would also let any web page end it. Its words if refused.
+
+        A signal has no answer, so what Prometheus tells of its last reload is watched.
+        """
+        before = self._last_reload(service)
+        self.supervisor.signal(service.name, "HUP")
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while (now := self._last_reload(service)) == before and time.monotonic() < deadline:
+            time.sleep(0.2)
+        refused = now == before or now["prometheus_config_last_reload_successful"] != "1"
+        return f"its last lines:\n{self._last_lines(service)}" if refused else ""
+
+    def _last_reload(self, service: Service) -> dict[str, str]:
+        text = requests.get(f"{self.settings.url(service)}/metrics", timeout=10).text
+        return dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(LAST_RELOAD))
 
     def _shown(self, service: Service) -> str:
         return f"http://localhost:{self.settings.ports[service.name]}"

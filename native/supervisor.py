@@ -35,16 +35,19 @@ class Supervisor:
         """Nothing is opened until asked."""
         self._settings = settings
 
-    @property
-    def _rpc(self) -> Any:
+    def _call(self, method: str, *arguments: object) -> Any:
         """A connection of its own for each call: supervisor's transport can't be used again after a failed one."""
         transport = SupervisorTransport(None, None, f"unix://{self._settings.socket}")
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        try:
+            server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+            return getattr(server.supervisor, method)(*arguments)
+        finally:
+            transport.close()
 
     def runs(self) -> bool:
         """Whether it answers."""
         try:
-            return bool(self._rpc.getState())
+            return bool(self._call("getState"))
         except (OSError, HTTPException, xmlrpc.client.Error):
             return False
 
@@ -75,20 +78,27 @@ class Supervisor:
     def start_process(self, name: str) -> None:
         """Starts one process if it doesn't run; its health is asked elsewhere."""
         try:
-            self._rpc.startProcess(name, False)
+            self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackError(f"{name} can't be started: {fault.faultString}") from fault
 
+    def signal(self, name: str, signal: str) -> None:
+        """Sends a signal, such as HUP, to one process. Raises StackError when it doesn't run."""
+        try:
+            self._call("signalProcess", name, signal)
+        except xmlrpc.client.Fault as fault:
+            raise StackError(f"{name} can't be signalled: {fault.faultString}") from fault
+
     def processes(self) -> dict[str, Process]:
         """All processes by name."""
-        infos = cast(list[dict[str, Any]], self._rpc.getAllProcessInfo())
+        infos = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
         return {info["name"]: Process(info["name"], info["statename"], info["start"], info["pid"]) for info in infos}
 
     def stop(self) -> None:
         """Stops all processes and supervisord itself, and waits until they are gone. Raises StackError if they stay."""
         pid_file = self._settings.stack / "run" / "supervisord.pid"
-        self._rpc.shutdown()
+        self._call("shutdown")
         deadline = time.monotonic() + STOP_SECONDS
         while self.runs() or _exists(pid_file):
             if time.monotonic() > deadline:

@@ -15,6 +15,7 @@ import pytest
 from tests.native.project import ROOT, Project
 from tests.stack import wait_for
 
+RULE = "groups:\n  - name: new\n    rules:\n      - {record: brand_new, expr: vector(1)}\n"
 GOOD = "bots:\n  - {name: demo, type: demo}\n"
 LIMIT_BYTES = 500 * 1000 * 1000
 
@@ -174,6 +175,24 @@ def test_changed_files_are_applied_without_a_restart_of_prometheus(running: Proj
     assert [target["labels"]["instance"] for target in running.get("exporter", "/sd")] == ["demo", "second"]
     assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
     assert containers(running)["prometheus"]["State"]["StartedAt"] == before
+
+
+def test_changed_rule_is_read_and_a_refused_one_is_told(running: Project) -> None:
+    before = containers(running)["prometheus"]["State"]["StartedAt"]
+    running.write("prometheus/rules/new.yml", RULE)
+    running.up()
+    assert "brand_new" in str(running.get("prometheus", "/api/v1/rules"))
+    running.write("prometheus/rules/new.yml", RULE.replace("vector(1)", "vector("))
+    code, output = running.stack("up")
+    (running.folder / "prometheus/rules/new.yml").unlink()
+    assert code == 1
+    assert "Prometheus refused its new configuration and keeps the old" in output
+    assert "rules/new.yml" in output
+    assert containers(running)["prometheus"]["State"]["StartedAt"] == before
+
+
+def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:
+    assert running.open_to_web_pages() == []
 
 
 def test_down_removes_the_containers_and_keeps_the_data(running: Project) -> None:

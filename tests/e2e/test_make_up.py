@@ -12,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from native.errors import StackError
+from native.settings import SERVICES, load
+from native.stack import Stack
 from tests.binaries import binary
 from tests.native.project import Project
 from tests.stack import wait_for
 
+RULE = "groups:\n  - name: new\n    rules:\n      - {record: brand_new, expr: vector(1)}\n"
 GOOD = "bots:\n  - {name: demo, type: demo}\n"
 
 
@@ -93,6 +97,31 @@ def test_changed_files_are_applied_by_a_reload(running: Project) -> None:
     assert pids(running) == before
     assert [target["labels"]["instance"] for target in running.get("exporter", "/sd")] == ["demo", "second"]
     assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
+
+
+def test_changed_rule_is_read_by_the_same_prometheus(running: Project) -> None:
+    before = pids(running)
+    running.write("prometheus/rules/new.yml", RULE)
+    try:
+        assert "Reloaded with a changed configuration: prometheus." in running.up()
+        assert pids(running) == before
+        assert "brand_new" in str(running.get("prometheus", "/api/v1/rules"))
+    finally:
+        (running.folder / "prometheus/rules/new.yml").unlink()
+
+
+def test_refusal_by_prometheus_itself_is_told(running: Project) -> None:
+    """Where promtool found no fault."""
+    stack = Stack(load(running.folder, running.environment))
+    path = stack.settings.out / "prometheus/prometheus.yml"
+    path.write_text(path.read_text() + "nonsense: 1\n")
+    for _ in range(2):
+        with pytest.raises(StackError, match=r"^Prometheus refused its new configuration(.|\n)*nonsense"):
+            stack.reload(next(service for service in SERVICES if service.name == "prometheus"))
+
+
+def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:
+    assert running.open_to_web_pages() == []
 
 
 def test_moved_port_restarts_the_processes(running: Project) -> None:
