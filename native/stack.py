@@ -4,7 +4,7 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -110,12 +110,13 @@ class Stack:
     def _prepare(self) -> None:
         """Checks the configuration and makes what the processes read; `init` has Alertmanager's part checked itself."""
         python = self.settings.environment["PYTHON"]
-        self._run([python, "-m", "exporter", "check", "--config", "monitoring.yml"])
-        _say(self._run([python, "-m", "init", "--out", ".stack/out"]))
-        self._run([".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"])
+        # As the exporter will run: a bot's password that only the shell has is missing here already.
+        processes = {**self.settings.inherited, **self.settings.process_environment}
+        self._run([python, "-m", "exporter", "check", "--config", "monitoring.yml"], processes)
+        _say(self._run([python, "-m", "init", "--out", ".stack/out"], self.settings.environment))
+        self._run([".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"], processes)
 
-    def _run(self, command: list[str]) -> str:
-        environment = self.settings.environment
+    def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
         done = subprocess.run(  # noqa: S603
             command,
             cwd=self.settings.root,

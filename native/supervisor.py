@@ -61,7 +61,7 @@ class Supervisor:
         done = subprocess.run(  # noqa: S603
             command,
             cwd=self._settings.root,
-            env=dict(self._settings.environment),
+            env={**self._settings.inherited, **self._settings.process_environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

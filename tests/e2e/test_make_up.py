@@ -20,6 +20,9 @@ from tests.native.project import Project
 from tests.stack import wait_for
 
 RULE = "groups:\n  - name: new\n    rules:\n      - {record: brand_new, expr: vector(1)}\n"
+BOT_WITH_PASSWORD = (
+    "bots:\n  - {name: x, type: freqtrade, url: 'http://127.0.0.1:1', username: u, password_env: ONLY_IN_THE_SHELL}\n"
+)
 GOOD = "bots:\n  - {name: demo, type: demo}\n"
 
 
@@ -122,6 +125,26 @@ def test_refusal_by_prometheus_itself_is_told(running: Project) -> None:
 
 def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:
     assert running.open_to_web_pages() == []
+
+
+def test_secrets_are_in_the_environment_of_those_who_need_them(stopped: Project) -> None:
+    telegram = "123456:ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi"
+    stopped.env(
+        TELEGRAM_BOT_TOKEN=telegram, TELEGRAM_CHAT_ID="42", MY_BOT="'of the bot'", GRAFANA_ADMIN_PASSWORD="pass"
+    )
+    assert stopped.stack("up", SOME_TOKEN="of the shell")[0] == 0
+    found = {name: Path("/proc", pid, "environ").read_text() for name, pid in pids(stopped).items()}
+    assert found.keys() == {"exporter", "responder", "alertmanager", "prometheus"}
+    assert {name for name, text in found.items() if "MY_BOT=of the bot" in text} == {"exporter"}
+    for secret in (telegram, "SOME_TOKEN", "of the shell", "GRAFANA_ADMIN_PASSWORD"):
+        assert [name for name, text in found.items() if secret in text] == []
+
+
+def test_password_that_only_the_shell_has_is_told_as_missing(stopped: Project) -> None:
+    stopped.write("monitoring.yml", BOT_WITH_PASSWORD)
+    code, output = stopped.stack("up", ONLY_IN_THE_SHELL="x")
+    assert code == 1
+    assert "password_env names ONLY_IN_THE_SHELL, which is not set; set it in .env" in output
 
 
 def test_moved_port_restarts_the_processes(running: Project) -> None:
