@@ -11,7 +11,7 @@ from datetime import datetime
 
 import requests
 
-from native import binaries, ports
+from native import binaries, ports, private
 from native.applied import PROCESSES, Applied
 from native.errors import StackError
 from native.settings import SERVICES, Service, Settings
@@ -243,13 +243,13 @@ class Stack:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keeps a second `up` or `down` of this project out while one is at work."""
+        private.make(self.settings.stack)
+        path = self.settings.stack / "lock"
         try:
-            self.settings.stack.mkdir(mode=0o700, exist_ok=True)
-            lock = (self.settings.stack / "lock").open("w", encoding="ascii")
+            lock = path.open("w", encoding="ascii")
+            path.chmod(0o600)  # who may open it can hold it
         except OSError as error:
-            raise StackError(
-                f"{self.settings.stack} can't be written: {error.strerror}. Run this as the owner of that folder."
-            ) from error
+            raise StackError(f"{path} can't be written: {error.strerror}. Run this as its owner.") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
+from native import private
 from native.errors import StackError
 from native.settings import Settings
 
@@ -35,8 +36,15 @@ class Supervisor:
         """Nothing is opened until asked."""
         self._settings = settings
 
+    @property
+    def _far(self) -> bool:
+        """Whether the socket is in the temporary folder, where others may put things too."""
+        return self._settings.stack not in self._settings.socket.parents
+
     def _call(self, method: str, *arguments: object) -> Any:
         """A connection of its own for each call: supervisor's transport can't be used again after a failed one."""
+        if self._far:
+            private.check(self._settings.socket.parent)
         transport = SupervisorTransport(None, None, f"unix://{self._settings.socket}")
         try:
             server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
@@ -53,10 +61,9 @@ class Supervisor:
 
     def start(self) -> None:
         """Starts it with all processes but Grafana. Raises StackError when it doesn't answer."""
-        folder = self._settings.socket.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise StackError(f"{folder} belongs to somebody else. Remove it, or run this as its owner.")
+        if self._far:
+            self._settings.socket.parent.mkdir(mode=0o700, exist_ok=True)
+            private.check(self._settings.socket.parent)
         command = [self._settings.environment["PYTHON"], "-m", "supervisor.supervisord", "-c", CONF]
         done = subprocess.run(  # noqa: S603
             command,

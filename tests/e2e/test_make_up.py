@@ -186,6 +186,13 @@ def test_port_in_use_is_told_and_nothing_starts(stopped: Project) -> None:
     assert listening(stopped) == []
 
 
+def test_what_it_makes_is_the_owners_alone(stopped: Project) -> None:
+    (stopped.folder / ".stack").chmod(0o755)
+    stopped.up()
+    modes = {name: (stopped.folder / name).stat().st_mode & 0o777 for name in (".stack", ".stack/run", ".stack/lock")}
+    assert modes == {".stack": 0o700, ".stack/run": 0o700, ".stack/lock": 0o600}
+
+
 def test_second_up_at_the_same_time_is_sent_away(stopped: Project) -> None:
     stopped.up()
     with (stopped.folder / ".stack/lock").open("w") as lock:
