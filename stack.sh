@@ -31,7 +31,22 @@ docker_fault() {
     say "Docker has no compose plugin (docs.docker.com/compose/install)."
 }
 
-docker_runs() { [ -z "$(docker_fault)" ] && [ -n "$(docker compose ps -q 2>/dev/null)" ]; }
+# The folder of the checkout that runs in Docker, nothing where none does. It may be another than this one: compose tells
+# projects apart by their name, and all checkouts have the same.
+docker_folder() {
+  local container
+  [ -z "$(docker_fault)" ] || return 0
+  container=$(docker compose ps -q 2>/dev/null | sed -n 1p)
+  [ -z "$container" ] ||
+    docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$container"
+}
+docker_runs() { [ "$(docker_folder)" -ef . ]; }
+# The folder of another checkout that runs in Docker; nothing where none does.
+docker_elsewhere() {
+  local folder
+  folder=$(docker_folder)
+  [ "$folder" -ef . ] || say "$folder"
+}
 native_runs() {
   local pid
   pid=$(cat .stack/run/supervisord.pid 2>/dev/null) && kill -0 "$pid" 2>/dev/null || return 1
@@ -44,8 +59,20 @@ running() { if native_runs; then say native; elif docker_runs; then say docker; 
 
 # The way to start.
 choose() {
-  local now fault
+  local now way folder
   now=$(running)
+  way=$(choose_way "$now") || exit 1
+  if [ "$way" = docker ] && [ -z "$now" ]; then
+    folder=$(docker_elsewhere)
+    [ -z "$folder" ] || die "Another checkout of this project runs in Docker, under the name that this one would have: $folder
+Stop that first: make -C '$folder' down (if the folder is gone: docker compose down).
+To run both, give this one in .env a COMPOSE_PROJECT_NAME, and ports, of its own."
+  fi
+  say "$way"
+}
+
+choose_way() {
+  local now=$1 fault
   case ${MODE:-} in
     '') [ -z "$now" ] || { say "$now"; return; }
         fault=$(docker_fault)
@@ -58,6 +85,12 @@ choose() {
   esac
   [ -z "$now" ] || [ "$now" = "$MODE" ] || die "The stack runs already, the other way (MODE=$now). First: make down"
   say "$MODE"
+}
+
+tell_elsewhere() {
+  local folder
+  folder=$(docker_elsewhere)
+  [ -z "$folder" ] || say "What runs in Docker is another checkout's: $folder"
 }
 
 # --- containers ------------------------------------------------------------------------------------------------------
@@ -271,13 +304,13 @@ case ${1:-} in
       docker) docker compose down --remove-orphans >/dev/null 2>&1 || die "docker compose down failed: run it to see why."
               say "Stopped. Data and passwords are kept in volumes; docker compose down -v removes them." ;;
       native) native down ;;
-      *) say "Nothing runs." ;;
+      *) say "Nothing runs."; tell_elsewhere ;;
     esac ;;
   status)
     case $(running) in
       docker) docker_status ;;
       native) native status ;;
-      *) say "Nothing runs. Start it with: make up"; exit 1 ;;
+      *) say "Nothing runs. Start it with: make up"; tell_elsewhere; exit 1 ;;
     esac ;;
   logs)
     follow=${FOLLOW:+1}

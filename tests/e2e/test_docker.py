@@ -8,6 +8,7 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +165,19 @@ def test_second_up_changes_nothing(running: Project) -> None:
     before = started(), password(running)
     assert "All is healthy" in running.up()
     assert (started(), password(running)) == before
+
+
+def test_another_checkout_leaves_it_alone_and_says_where_it_is(running: Project, tmp_path: Path) -> None:
+    other = Project(tmp_path / "other", running.environment)
+    before = containers(running)
+    for mode in ("docker", ""):
+        code, output = other.stack("up", MODE=mode)
+        assert code == 1
+        assert "Another checkout of this project runs in Docker" in output
+        assert f"make -C '{running.folder}' down" in output
+    assert other.stack("down") == (0, f"Nothing runs.\nWhat runs in Docker is another checkout's: {running.folder}\n")
+    assert containers(running).keys() == before.keys()
+    assert running.stack("status")[0] == 0
 
 
 def test_changed_files_are_applied_without_a_restart_of_prometheus(running: Project) -> None:
