@@ -87,6 +87,12 @@ choose_way() {
   say "$MODE"
 }
 
+# An editor makes .env as it makes any file.
+tell_readable_env() {
+  [ -z "$(find -L .env -maxdepth 0 \( -perm -g=r -o -perm -o=r \) 2>/dev/null)" ] ||
+    say "Others on this machine may read .env, which holds secrets. Close it: chmod 600 .env" >&2
+}
+
 tell_elsewhere() {
   local folder
   folder=$(docker_elsewhere)
@@ -297,6 +303,7 @@ native() { .venv/bin/python -m native "$@"; }
 
 case ${1:-} in
   up)
+    tell_readable_env
     mode=$(choose)
     if [ "$mode" = docker ]; then docker_up; else venv; native up; fi ;;
   down)

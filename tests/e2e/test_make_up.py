@@ -186,6 +186,15 @@ def test_port_in_use_is_told_and_nothing_starts(stopped: Project) -> None:
     assert listening(stopped) == []
 
 
+def test_env_that_others_may_read_is_told(stopped: Project) -> None:
+    warning = "Others on this machine may read .env, which holds secrets. Close it: chmod 600 .env\n"
+    stopped.write("monitoring.yml", "nonsense")
+    assert warning not in stopped.stack("up")[1]
+    for mode in (0o640, 0o604):
+        (stopped.folder / ".env").chmod(mode)
+        assert stopped.stack("up")[1].count(warning) == 1
+
+
 def test_what_it_makes_is_the_owners_alone(stopped: Project) -> None:
     (stopped.folder / ".stack").chmod(0o755)
     stopped.up()

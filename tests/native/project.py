@@ -48,6 +48,7 @@ class Project:
         ports = {f"{name.upper()}_PORT": port for name, port in self.ports.items()}
         # As Windows' editors write it.
         self.write(".env", "".join(f"{name}={value}\r\n" for name, value in {**ports, **more}.items()))
+        (self.folder / ".env").chmod(0o600)
 
     def write(self, name: str, text: str) -> None:
         """Replace a file of the project, as editors do."""
