@@ -14,6 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 own_image=trading-bot-monitoring
 components='grafana prometheus alertmanager responder exporter'
 start_seconds=180
+reload_seconds=15
 
 capital() { printf '%s%s' "$(tr '[:lower:]' '[:upper:]' <<<"${1:0:1}")" "${1:1}"; }
 say() { printf '%s\n' "$*"; }
@@ -30,7 +31,22 @@ docker_fault() {
     say "Docker has no compose plugin (docs.docker.com/compose/install)."
 }
 
-docker_runs() { [ -z "$(docker_fault)" ] && [ -n "$(docker compose ps -q 2>/dev/null)" ]; }
+# The folder of the checkout that runs in Docker, nothing where none does. It may be another than this one: compose tells
+# projects apart by their name, and all checkouts have the same.
+docker_folder() {
+  local container
+  [ -z "$(docker_fault)" ] || return 0
+  container=$(docker compose ps -q 2>/dev/null | sed -n 1p)
+  [ -z "$container" ] ||
+    docker inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$container"
+}
+docker_runs() { [ "$(docker_folder)" -ef . ]; }
+# The folder of another checkout that runs in Docker; nothing where none does.
+docker_elsewhere() {
+  local folder
+  folder=$(docker_folder)
+  [ "$folder" -ef . ] || say "$folder"
+}
 native_runs() {
   local pid
   pid=$(cat .stack/run/supervisord.pid 2>/dev/null) && kill -0 "$pid" 2>/dev/null || return 1
@@ -43,8 +59,20 @@ running() { if native_runs; then say native; elif docker_runs; then say docker; 
 
 # The way to start.
 choose() {
-  local now fault
+  local now way folder
   now=$(running)
+  way=$(choose_way "$now") || exit 1
+  if [ "$way" = docker ] && [ -z "$now" ]; then
+    folder=$(docker_elsewhere)
+    [ -z "$folder" ] || die "Another checkout of this project runs in Docker, under the name that this one would have: $folder
+Stop that first: make -C '$folder' down (if the folder is gone: docker compose down).
+To run both, give this one in .env a COMPOSE_PROJECT_NAME, and ports, of its own."
+  fi
+  say "$way"
+}
+
+choose_way() {
+  local now=$1 fault
   case ${MODE:-} in
     '') [ -z "$now" ] || { say "$now"; return; }
         fault=$(docker_fault)
@@ -57,6 +85,18 @@ choose() {
   esac
   [ -z "$now" ] || [ "$now" = "$MODE" ] || die "The stack runs already, the other way (MODE=$now). First: make down"
   say "$MODE"
+}
+
+# An editor makes .env as it makes any file.
+tell_readable_env() {
+  [ -z "$(find -L .env -maxdepth 0 \( -perm -g=r -o -perm -o=r \) 2>/dev/null)" ] ||
+    say "Others on this machine may read .env, which holds secrets. Close it: chmod 600 .env" >&2
+}
+
+tell_elsewhere() {
+  local folder
+  folder=$(docker_elsewhere)
+  [ -z "$folder" ] || say "What runs in Docker is another checkout's: $folder"
 }
 
 # --- containers ------------------------------------------------------------------------------------------------------
@@ -142,6 +182,23 @@ reload() {
   [[ ${answer%%$'\n'*} == *' 2'[0-9][0-9]* ]] || { say "${answer#*$'\n\n'}"; return 1; }
 }
 
+# What Prometheus, on a port, tells of its last reload: whether it went well, and when one last did.
+last_reload() {
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+  printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+  grep '^prometheus_config_last_reload_' <&3
+  exec 3>&-
+}
+
+# Reloads Prometheus by a signal: the address for it would also let any web page end it. A signal has no answer, so what
+# Prometheus tells is watched. From inside: after `docker kill` the engine no longer restarts a container that dies.
+reload_prometheus() {
+  local before now end=$((SECONDS + reload_seconds))
+  before=$(last_reload "$1") && docker compose exec -T prometheus sh -c 'kill -HUP 1' </dev/null 2>&1 || return 1
+  while now=$(last_reload "$1") && [ "$now" = "$before" ] && ((SECONDS < end)); do sleep 0.2; done
+  [ "$now" != "$before" ] && grep -q '_successful 1$' <<<"$now"
+}
+
 # Runs a service's command, or another in its place, in a container of its own; prints what it says.
 run_once() { docker compose --progress quiet run --rm --no-deps -T "$@" 2>&1; }
 
@@ -167,8 +224,10 @@ docker_up() {
   fi
   if [ -n "$before" ]; then
     while read -r service port; do
-      [[ " exporter alertmanager prometheus " == *" $service "* ]] || continue
-      output=$(reload "$port") ||
+      case $service in
+        exporter | alertmanager) output=$(reload "$port") ;;
+        prometheus) output=$(reload_prometheus "$port") ;;
+      esac ||
         die "$(capital "$service") refused its new configuration and keeps the old: $output"$'\n'"$(last_lines "$service" 3)"
     done <<<"$ports"
     say "All is healthy; configuration was read again."
@@ -244,6 +303,7 @@ native() { .venv/bin/python -m native "$@"; }
 
 case ${1:-} in
   up)
+    tell_readable_env
     mode=$(choose)
     if [ "$mode" = docker ]; then docker_up; else venv; native up; fi ;;
   down)
@@ -251,13 +311,13 @@ case ${1:-} in
       docker) docker compose down --remove-orphans >/dev/null 2>&1 || die "docker compose down failed: run it to see why."
               say "Stopped. Data and passwords are kept in volumes; docker compose down -v removes them." ;;
       native) native down ;;
-      *) say "Nothing runs." ;;
+      *) say "Nothing runs."; tell_elsewhere ;;
     esac ;;
   status)
     case $(running) in
       docker) docker_status ;;
       native) native status ;;
-      *) say "Nothing runs. Start it with: make up"; exit 1 ;;
+      *) say "Nothing runs. Start it with: make up"; tell_elsewhere; exit 1 ;;
     esac ;;
   logs)
     follow=${FOLLOW:+1}

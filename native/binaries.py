@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from native import debian
+from native import debian, private
 from native.errors import StackError
 from native.releases import Release
 
@@ -67,7 +67,8 @@ def version_of(binary: Path, flag: str = "--version") -> Version | None:
 
 def fetch_all(stack: Path, say: Say) -> None:
     """Puts every binary but Grafana into `stack`/bin; what is there already and runs is kept. Raises StackError."""
-    (stack / "bin").mkdir(parents=True, exist_ok=True)
+    private.make(stack)
+    (stack / "bin").mkdir(exist_ok=True)
     for package in PACKAGES:
         _fetch(package, stack, say)
 

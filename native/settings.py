@@ -1,12 +1,14 @@
 """What the native way to run is started with: .env, ports, addresses, and where its files are."""
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 
 import yaml
 from dotenv.parser import Original, parse_stream
@@ -16,8 +18,10 @@ from native.errors import StackError
 ROOT = Path(__file__).resolve().parent.parent
 SOCKET_LENGTH = 90  # a Unix socket's path holds 107 bytes, and supervisord first makes one with a suffix
 
-# Read by `python -m init` alone, so a change needs no restart of a process.
-RELOADABLE = ("TELEGRAM_", "SLACK_", "SMTP_", "HEARTBEAT_")
+# Read by `python -m init` alone: no process gets them, and a change needs no restart.
+RELOADABLE = ("TELEGRAM_", "SLACK_", "SMTP_", "HEARTBEAT_", "GRAFANA_ADMIN_PASSWORD")
+# What a process takes from the shell; the rest of it, tokens of other programs for one, is no business of theirs.
+INHERITED = re.compile(r"PATH|HOME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR")
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,17 @@ SERVICES = (
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything resolved: folders, the port of each service, and the environment of all processes."""
+    """Everything resolved: folders, the port of each service, and environments.
+
+    `environment` is for this command and for `python -m init`, `process_environment` for what goes on running,
+    `inherited` what that gets of the shell besides: no reason to restart it when it differs.
+    """
 
     root: Path
     ports: Mapping[str, int]
     environment: Mapping[str, str]
     process_environment: Mapping[str, str]
+    inherited: Mapping[str, str]
 
     @property
     def stack(self) -> Path:
@@ -125,9 +134,13 @@ def load(root: Path = ROOT, shell: Mapping[str, str] | None = None) -> Settings:
         made[f"{upper}_URL"] = given.get(f"{upper}_URL") or f"http://localhost:{ports[service.name]}"
     made |= _grafana(root, ports["grafana"], made["GRAFANA_URL"])
     environment = {**given, **made}
-    process = {name: value for name, value in {**dotenv, **made}.items() if not name.startswith(RELOADABLE)}
-    settings = Settings(root, ports, environment, process)
-    environment["SUPERVISOR_SOCKET"] = str(settings.socket)
+    ours = [name for name in dotenv if name not in made and not name.startswith(RELOADABLE)]
+    process = {**{name: given[name] for name in ours}, **made}
+    # For the `env` that starts all but the exporter: bots' passwords have any name.
+    process["WITHOUT_DOTENV"] = " ".join(f"-u {quote(name)}" for name in ours if not INHERITED.fullmatch(name))
+    inherited = {name: value for name, value in shell.items() if INHERITED.fullmatch(name)}
+    settings = Settings(root, ports, environment, process, inherited)
+    process["SUPERVISOR_SOCKET"] = str(settings.socket)
     return settings
 
 

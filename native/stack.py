@@ -4,20 +4,22 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 import requests
 
-from native import binaries, ports
+from native import binaries, ports, private
 from native.applied import PROCESSES, Applied
 from native.errors import StackError
 from native.settings import SERVICES, Service, Settings
 from native.supervisor import Process, Supervisor
 
 START_SECONDS = 60
+RELOAD_SECONDS = 15
+LAST_RELOAD = "prometheus_config_last_reload_"  # whether it went well, and when one last did
 LOG_LINES = 12
 FAILED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
 LATE = ("prometheus", "grafana")  # Prometheus asks the exporter for the bots as it starts, and then only every 30 s
@@ -108,12 +110,13 @@ class Stack:
     def _prepare(self) -> None:
         """Checks the configuration and makes what the processes read; `init` has Alertmanager's part checked itself."""
         python = self.settings.environment["PYTHON"]
-        self._run([python, "-m", "exporter", "check", "--config", "monitoring.yml"])
-        _say(self._run([python, "-m", "init", "--out", ".stack/out"]))
-        self._run([".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"])
+        # As the exporter will run: a bot's password that only the shell has is missing here already.
+        processes = {**self.settings.inherited, **self.settings.process_environment}
+        self._run([python, "-m", "exporter", "check", "--config", "monitoring.yml"], processes)
+        _say(self._run([python, "-m", "init", "--out", ".stack/out"], self.settings.environment))
+        self._run([".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"], processes)
 
-    def _run(self, command: list[str]) -> str:
-        environment = self.settings.environment
+    def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
         done = subprocess.run(  # noqa: S603
             command,
             cwd=self.settings.root,
@@ -150,7 +153,7 @@ class Stack:
         self._bring_up(services)
         reloaded = [service for service in services if service.name in changed and service.name not in stopped]
         for service in reloaded:
-            self._reload(service)
+            self.reload(service)
         if stopped:
             _say(f"Started again: {', '.join(stopped)}.")
         if reloaded:
@@ -200,13 +203,35 @@ class Stack:
             text = ""
         return "\n".join(f"  {line}" for line in text.splitlines()[-LOG_LINES:]) or "  (it wrote nothing)"
 
-    def _reload(self, service: Service) -> None:
+    def reload(self, service: Service) -> None:
+        """Has a running service read its configuration anew. Raises StackError with its words when it refuses."""
         try:
-            answer = requests.post(f"{self.settings.url(service)}/-/reload", timeout=30)
+            if service.name == "prometheus":
+                refusal = self._hang_up(service)
+            else:
+                answer = requests.post(f"{self.settings.url(service)}/-/reload", timeout=30)
+                refusal = "" if answer.ok else answer.text.strip()
         except requests.RequestException as error:
             raise StackError(f"{service.title} did not answer to a reload: {error}") from error
-        if not answer.ok:
-            raise StackError(f"{service.title} refused its new configuration and keeps the old: {answer.text.strip()}")
+        if refusal:
+            raise StackError(f"{service.title} refused its new configuration and keeps the old: {refusal}")
+
+    def _hang_up(self, service: Service) -> str:
+        """Reloads Prometheus by a signal: the address for it would also let any web page end it. Its words if refused.
+
+        A signal has no answer, so what Prometheus tells of its last reload is watched.
+        """
+        before = self._last_reload(service)
+        self.supervisor.signal(service.name, "HUP")
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while (now := self._last_reload(service)) == before and time.monotonic() < deadline:
+            time.sleep(0.2)
+        refused = now == before or now["prometheus_config_last_reload_successful"] != "1"
+        return f"its last lines:\n{self._last_lines(service)}" if refused else ""
+
+    def _last_reload(self, service: Service) -> dict[str, str]:
+        text = requests.get(f"{self.settings.url(service)}/metrics", timeout=10).text
+        return dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(LAST_RELOAD))
 
     def _shown(self, service: Service) -> str:
         return f"http://localhost:{self.settings.ports[service.name]}"
@@ -218,13 +243,13 @@ class Stack:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keeps a second `up` or `down` of this project out while one is at work."""
+        private.make(self.settings.stack)
+        path = self.settings.stack / "lock"
         try:
-            self.settings.stack.mkdir(mode=0o700, exist_ok=True)
-            lock = (self.settings.stack / "lock").open("w", encoding="ascii")
+            lock = path.open("w", encoding="ascii")
+            path.chmod(0o600)  # who may open it can hold it
         except OSError as error:
-            raise StackError(
-                f"{self.settings.stack} can't be written: {error.strerror}. Run this as the owner of that folder."
-            ) from error
+            raise StackError(f"{path} can't be written: {error.strerror}. Run this as its owner.") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
+from native import private
 from native.errors import StackError
 from native.settings import Settings
 
@@ -36,29 +37,38 @@ class Supervisor:
         self._settings = settings
 
     @property
-    def _rpc(self) -> Any:
+    def _far(self) -> bool:
+        """Whether the socket is in the temporary folder, where others may put things too."""
+        return self._settings.stack not in self._settings.socket.parents
+
+    def _call(self, method: str, *arguments: object) -> Any:
         """A connection of its own for each call: supervisor's transport can't be used again after a failed one."""
+        if self._far:
+            private.check(self._settings.socket.parent)
         transport = SupervisorTransport(None, None, f"unix://{self._settings.socket}")
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        try:
+            server = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+            return getattr(server.supervisor, method)(*arguments)
+        finally:
+            transport.close()
 
     def runs(self) -> bool:
         """Whether it answers."""
         try:
-            return bool(self._rpc.getState())
+            return bool(self._call("getState"))
         except (OSError, HTTPException, xmlrpc.client.Error):
             return False
 
     def start(self) -> None:
         """Starts it with all processes but Grafana. Raises StackError when it doesn't answer."""
-        folder = self._settings.socket.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise StackError(f"{folder} belongs to somebody else. Remove it, or run this as its owner.")
+        if self._far:
+            self._settings.socket.parent.mkdir(mode=0o700, exist_ok=True)
+            private.check(self._settings.socket.parent)
         command = [self._settings.environment["PYTHON"], "-m", "supervisor.supervisord", "-c", CONF]
         done = subprocess.run(  # noqa: S603
             command,
             cwd=self._settings.root,
-            env=dict(self._settings.environment),
+            env={**self._settings.inherited, **self._settings.process_environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -75,20 +85,27 @@ class Supervisor:
     def start_process(self, name: str) -> None:
         """Starts one process if it doesn't run; its health is asked elsewhere."""
         try:
-            self._rpc.startProcess(name, False)
+            self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise StackError(f"{name} can't be started: {fault.faultString}") from fault
 
+    def signal(self, name: str, signal: str) -> None:
+        """Sends a signal, such as HUP, to one process. Raises StackError when it doesn't run."""
+        try:
+            self._call("signalProcess", name, signal)
+        except xmlrpc.client.Fault as fault:
+            raise StackError(f"{name} can't be signalled: {fault.faultString}") from fault
+
     def processes(self) -> dict[str, Process]:
         """All processes by name."""
-        infos = cast(list[dict[str, Any]], self._rpc.getAllProcessInfo())
+        infos = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
         return {info["name"]: Process(info["name"], info["statename"], info["start"], info["pid"]) for info in infos}
 
     def stop(self) -> None:
         """Stops all processes and supervisord itself, and waits until they are gone. Raises StackError if they stay."""
         pid_file = self._settings.stack / "run" / "supervisord.pid"
-        self._rpc.shutdown()
+        self._call("shutdown")
         deadline = time.monotonic() + STOP_SECONDS
         while self.runs() or _exists(pid_file):
             if time.monotonic() > deadline:

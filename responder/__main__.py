@@ -31,7 +31,18 @@ def main() -> int:
         store = Store(arguments.data_dir / "responder.sqlite", retention)
         app = create_app(store, token, arguments.timezone_file, arguments.runbooks)
         server = waitress.create_server(
-            app, host=host, port=port, threads=4, ident="", max_request_body_size=MAX_BODY_BYTES + 65536
+            app,
+            host=host,
+            port=port,
+            threads=4,
+            ident="",
+            max_request_body_size=MAX_BODY_BYTES + 65536,
+            # Whoever opens connections and says nothing must not keep Alertmanager out; nor fill the memory.
+            connection_limit=1000,
+            channel_timeout=20,
+            cleanup_interval=5,
+            max_request_header_size=8192,
+            asyncore_use_poll=True,  # select() can't see a descriptor above 1023
         )
     except (ValueError, StoreError) as error:
         print(error, file=sys.stderr)

@@ -64,7 +64,9 @@ class Stack:
         self._short = short
         self.ports = {name: free_port() for name in (*SERVICES, "grafana")}
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "RETENTION": "1d"}
+        self._environment["WITHOUT_DOTENV"] = ""
         for name, port in self.ports.items():
+            self._environment[f"{name.upper()}_PORT"] = str(port)
             self._environment[f"{name.upper()}_ADDRESS"] = f"127.0.0.1:{port}"
             self._environment[f"{name.upper()}_URL"] = f"http://localhost:{port}"
         self._environment |= settings

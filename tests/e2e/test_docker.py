@@ -8,6 +8,7 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from tests.native.project import ROOT, Project
 from tests.stack import wait_for
 
+RULE = "groups:\n  - name: new\n    rules:\n      - {record: brand_new, expr: vector(1)}\n"
 GOOD = "bots:\n  - {name: demo, type: demo}\n"
 LIMIT_BYTES = 500 * 1000 * 1000
 
@@ -140,6 +142,8 @@ def test_containers_can_do_little(running: Project) -> None:
         assert host["ReadonlyRootfs"], name
         assert host["CapDrop"] == ["ALL"], name
         assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host["PidsLimit"] == 256, name
+        assert all("size=" in options for options in host["Tmpfs"].values()), name
         assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}, name
         published = [binding for ports in host["PortBindings"].values() for binding in ports]
         assert {binding["HostIp"] for binding in published} <= {"127.0.0.1"}, name
@@ -165,6 +169,19 @@ def test_second_up_changes_nothing(running: Project) -> None:
     assert (started(), password(running)) == before
 
 
+def test_another_checkout_leaves_it_alone_and_says_where_it_is(running: Project, tmp_path: Path) -> None:
+    other = Project(tmp_path / "other", running.environment)
+    before = containers(running)
+    for mode in ("docker", ""):
+        code, output = other.stack("up", MODE=mode)
+        assert code == 1
+        assert "Another checkout of this project runs in Docker" in output
+        assert f"make -C '{running.folder}' down" in output
+    assert other.stack("down") == (0, f"Nothing runs.\nWhat runs in Docker is another checkout's: {running.folder}\n")
+    assert containers(running).keys() == before.keys()
+    assert running.stack("status")[0] == 0
+
+
 def test_changed_files_are_applied_without_a_restart_of_prometheus(running: Project) -> None:
     before = containers(running)["prometheus"]["State"]["StartedAt"]
     running.write("monitoring.yml", GOOD + "  - {name: second, type: demo}\n")
@@ -174,6 +191,24 @@ def test_changed_files_are_applied_without_a_restart_of_prometheus(running: Proj
     assert [target["labels"]["instance"] for target in running.get("exporter", "/sd")] == ["demo", "second"]
     assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
     assert containers(running)["prometheus"]["State"]["StartedAt"] == before
+
+
+def test_changed_rule_is_read_and_a_refused_one_is_told(running: Project) -> None:
+    before = containers(running)["prometheus"]["State"]["StartedAt"]
+    running.write("prometheus/rules/new.yml", RULE)
+    running.up()
+    assert "brand_new" in str(running.get("prometheus", "/api/v1/rules"))
+    running.write("prometheus/rules/new.yml", RULE.replace("vector(1)", "vector("))
+    code, output = running.stack("up")
+    (running.folder / "prometheus/rules/new.yml").unlink()
+    assert code == 1
+    assert "Prometheus refused its new configuration and keeps the old" in output
+    assert "rules/new.yml" in output
+    assert containers(running)["prometheus"]["State"]["StartedAt"] == before
+
+
+def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:
+    assert running.open_to_web_pages() == []
 
 
 def test_down_removes_the_containers_and_keeps_the_data(running: Project) -> None:

@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from native.errors import StackError
+from native.settings import SERVICES, load
+from native.stack import Stack
 from tests.binaries import binary
 from tests.native.project import Project
 from tests.stack import wait_for
 
+RULE = "groups:\n  - name: new\n    rules:\n      - {record: brand_new, expr: vector(1)}\n"
+BOT_WITH_PASSWORD = (
+    "bots:\n  - {name: x, type: freqtrade, url: 'http://127.0.0.1:1', username: u, password_env: ONLY_IN_THE_SHELL}\n"
+)
 GOOD = "bots:\n  - {name: demo, type: demo}\n"
 
 
@@ -95,6 +102,51 @@ def test_changed_files_are_applied_by_a_reload(running: Project) -> None:
     assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
 
 
+def test_changed_rule_is_read_by_the_same_prometheus(running: Project) -> None:
+    before = pids(running)
+    running.write("prometheus/rules/new.yml", RULE)
+    try:
+        assert "Reloaded with a changed configuration: prometheus." in running.up()
+        assert pids(running) == before
+        assert "brand_new" in str(running.get("prometheus", "/api/v1/rules"))
+    finally:
+        (running.folder / "prometheus/rules/new.yml").unlink()
+
+
+def test_refusal_by_prometheus_itself_is_told(running: Project) -> None:
+    """Where promtool found no fault."""
+    stack = Stack(load(running.folder, running.environment))
+    path = stack.settings.out / "prometheus/prometheus.yml"
+    path.write_text(path.read_text() + "nonsense: 1\n")
+    for _ in range(2):
+        with pytest.raises(StackError, match=r"^Prometheus refused its new configuration(.|\n)*nonsense"):
+            stack.reload(next(service for service in SERVICES if service.name == "prometheus"))
+
+
+def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:
+    assert running.open_to_web_pages() == []
+
+
+def test_secrets_are_in_the_environment_of_those_who_need_them(stopped: Project) -> None:
+    telegram = "123456:ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi"
+    stopped.env(
+        TELEGRAM_BOT_TOKEN=telegram, TELEGRAM_CHAT_ID="42", MY_BOT="'of the bot'", GRAFANA_ADMIN_PASSWORD="pass"
+    )
+    assert stopped.stack("up", SOME_TOKEN="of the shell")[0] == 0
+    found = {name: Path("/proc", pid, "environ").read_text() for name, pid in pids(stopped).items()}
+    assert found.keys() == {"exporter", "responder", "alertmanager", "prometheus"}
+    assert {name for name, text in found.items() if "MY_BOT=of the bot" in text} == {"exporter"}
+    for secret in (telegram, "SOME_TOKEN", "of the shell", "GRAFANA_ADMIN_PASSWORD"):
+        assert [name for name, text in found.items() if secret in text] == []
+
+
+def test_password_that_only_the_shell_has_is_told_as_missing(stopped: Project) -> None:
+    stopped.write("monitoring.yml", BOT_WITH_PASSWORD)
+    code, output = stopped.stack("up", ONLY_IN_THE_SHELL="x")
+    assert code == 1
+    assert "password_env names ONLY_IN_THE_SHELL, which is not set; set it in .env" in output
+
+
 def test_moved_port_restarts_the_processes(running: Project) -> None:
     old = running.ports["prometheus"]
     running.ports["prometheus"] = running.ports["grafana"]
@@ -132,6 +184,22 @@ def test_port_in_use_is_told_and_nothing_starts(stopped: Project) -> None:
         re.MULTILINE,
     ), output
     assert listening(stopped) == []
+
+
+def test_env_that_others_may_read_is_told(stopped: Project) -> None:
+    warning = "Others on this machine may read .env, which holds secrets. Close it: chmod 600 .env\n"
+    stopped.write("monitoring.yml", "nonsense")
+    assert warning not in stopped.stack("up")[1]
+    for mode in (0o640, 0o604):
+        (stopped.folder / ".env").chmod(mode)
+        assert stopped.stack("up")[1].count(warning) == 1
+
+
+def test_what_it_makes_is_the_owners_alone(stopped: Project) -> None:
+    (stopped.folder / ".stack").chmod(0o755)
+    stopped.up()
+    modes = {name: (stopped.folder / name).stat().st_mode & 0o777 for name in (".stack", ".stack/run", ".stack/lock")}
+    assert modes == {".stack": 0o700, ".stack/run": 0o700, ".stack/lock": 0o600}
 
 
 def test_second_up_at_the_same_time_is_sent_away(stopped: Project) -> None:

@@ -48,6 +48,7 @@ class Project:
         ports = {f"{name.upper()}_PORT": port for name, port in self.ports.items()}
         # As Windows' editors write it.
         self.write(".env", "".join(f"{name}={value}\r\n" for name, value in {**ports, **more}.items()))
+        (self.folder / ".env").chmod(0o600)
 
     def write(self, name: str, text: str) -> None:
         """Replace a file of the project, as editors do."""
@@ -81,6 +82,23 @@ class Project:
         except (OSError, urllib.error.URLError):
             return None
         return json.loads(text) if text[:1] in ("{", "[") else text
+
+    def open_to_web_pages(self) -> list[str]:
+        """What Prometheus and its results let a page of another origin do."""
+        address = f"http://127.0.0.1:{self.ports['prometheus']}"
+        found = []
+        for path in ("/-/quit", "/-/reload"):
+            try:
+                urllib.request.urlopen(urllib.request.Request(address + path, method="POST"), timeout=5).close()
+                found.append(path)
+            except urllib.error.HTTPError:
+                pass
+        for origin in ("http://elsewhere.example", "null", f"{address}.elsewhere.example"):
+            request = urllib.request.Request(address + "/api/v1/query?query=up", headers={"Origin": origin})
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                if answer.headers["Access-Control-Allow-Origin"]:
+                    found.append(origin)
+        return found
 
     def query(self, expression: str) -> list[Any]:
         """An instant query's series."""

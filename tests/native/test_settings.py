@@ -87,6 +87,15 @@ def test_channels_are_no_reason_to_restart_but_a_bots_password_is(tmp_path: Path
     assert settings(tmp_path, "TELEGRAM_BOT_TOKEN=1\nMY_BOT=b\n").process_environment != before
 
 
+def test_processes_get_little_of_the_shell_and_no_channel_secret(tmp_path: Path) -> None:
+    env = "MY_BOT='a b'\nTZ=Asia/Tokyo\nSMTP_PASSWORD=x\nGRAFANA_ADMIN_PASSWORD=y\n"
+    found = settings(tmp_path, env, {"PATH": "/bin", "LC_ALL": "C", "HOMEBREW_TOKEN": "t", "MY_BOT": "wins"})
+    assert found.inherited == {"PATH": "/bin", "LC_ALL": "C"}
+    assert found.process_environment["MY_BOT"] == "wins"
+    assert found.process_environment["WITHOUT_DOTENV"] == "-u MY_BOT"
+    assert not {"SMTP_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "HOMEBREW_TOKEN"} & found.process_environment.keys()
+
+
 def test_control_socket_of_a_long_path_is_short(tmp_path: Path) -> None:
     far = settings(tmp_path / ("long " * 20))
     assert len(str(far.socket)) <= SOCKET_LENGTH

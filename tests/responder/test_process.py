@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,14 @@ def test_the_token_is_nowhere_to_be_read(tmp_path: Path) -> None:
         requests.post(f"{url}/api/v1/alerts", json={}, headers=AUTHORIZED, timeout=10)
         requests.post(f"{url}/api/v1/alerts", data=b"x" * 3_000_000, headers=AUTHORIZED, timeout=10)
     assert "the-token" not in (tmp_path / "log").read_text()
+
+
+def test_silent_connections_keep_nobody_out(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, url), ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))).send(b"POST ")
+        sent = body(alert())
+        assert requests.post(f"{url}/api/v1/alerts", json=sent, headers=AUTHORIZED, timeout=5).ok
 
 
 @pytest.mark.parametrize(
