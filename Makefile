@@ -23,7 +23,7 @@ logs: ## the last lines of the logs (SERVICE=prometheus for one, FOLLOW=1 to go 
 
 check: ## validate monitoring.yml; tells every fault with its line
 	@./stack.sh venv
-	@.venv/bin/python -m exporter check
+	@.venv/bin/python -m native check
 
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools

@@ -29,8 +29,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     folder = out / "alertmanager"
     token_file = out / "responder" / "token"
     password_file = out / "grafana" / "admin_password"
-    token = secrets.kept_or_made(token_file)
-    password = settings.grafana_password or secrets.kept_or_made(password_file)
+    token = secrets.kept(token_file) or secrets.made()
+    # Grafana takes its password at its first start only: what it was given then must stay to be found.
+    password = secrets.kept(password_file) or settings.grafana_password or secrets.made()
     routes = alertmanager.render(root / "alertmanager" / "alertmanager.yml", settings, folder, token)
     scrapes = prometheus.render(root / "prometheus" / "prometheus.yml", settings.addresses, SERVICES)
     templates = {
@@ -51,7 +52,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     write_all(files)
     remove_others(folder / "secrets", files)
     remove_others(folder / "templates", files)
-    return [*_channel_lines(settings), f"Grafana: user admin, password in {password_file}"]
+    return [*_channel_lines(settings), *_grafana_lines(settings, password, password_file)]
 
 
 def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> None:
@@ -69,6 +70,15 @@ def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> Non
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     if done.returncode:
         raise Faults([f"amtool refuses the rendered alertmanager.yml: {(done.stdout + done.stderr).strip()}"])
+
+
+def _grafana_lines(settings: Settings, password: str, file: Path) -> list[str]:
+    lines = [f"Grafana: user admin, password in {file}"]
+    if settings.grafana_password not in ("", password):
+        lines.append(
+            "Grafana: GRAFANA_ADMIN_PASSWORD counts at the first start only. Change the password in Grafana itself"
+        )
+    return lines
 
 
 def _channel_lines(settings: Settings) -> list[str]:

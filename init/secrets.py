@@ -8,12 +8,16 @@ from pathlib import Path
 from init.faults import Faults
 
 
-def kept_or_made(path: Path) -> str:
-    """The secret that stands in the file, or a new one of 256 bits where there is none."""
+def kept(path: Path) -> str:
+    """The secret that stands in the file; empty where there is none. Raises Faults where it can't be read."""
     try:
-        value = path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        value = ""
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise Faults([f"{path} can't be read ({type(error).__name__}): correct its rights or delete it."]) from error
-    return value or secrets.token_urlsafe(32)
+
+
+def made() -> str:
+    """A new secret of 256 bits."""
+    return secrets.token_urlsafe(32)

@@ -72,6 +72,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         if name != "responder":
             reader.port(f"{name.upper()}_PORT", port)
             reader.url(f"{name.upper()}_URL")
+    reader.retention("RETENTION")
     reader.raise_faults()
     return settings
 

@@ -123,3 +123,10 @@ class Reader:
         if value and not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", value):
             self.fault(f"{name} has {value!r}: allowed is an email address such as you@example.org.")
         return value
+
+    def retention(self, name: str) -> None:
+        """How long data is kept: Prometheus and the responder don't start with a wrong value."""
+        value = self.text(name)
+        match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", value)
+        if value and not (match and 1 <= int(match[1]) * {"h": 1, "d": 24, "w": 168}[match[2]] <= 365 * 24):
+            self.fault(f"{name} is {value!r}: allowed is a number and h, d or w, at most 365d, such as 30d.")

@@ -1,4 +1,4 @@
-"""The command line: `python -m native up|down|status|logs|tools`."""
+"""The command line: `python -m native up|down|status|logs|check|tools`."""
 
 import argparse
 import os
@@ -21,6 +21,7 @@ def main() -> int:
     logs.add_argument("service", nargs="?", choices=[service.name for service in SERVICES])
     logs.add_argument("--lines", type=int, default=50, help="how many of each (50)")
     logs.add_argument("--follow", action="store_true", help="go on with what comes")
+    commands.add_parser("check", help="validate monitoring.yml, with the passwords of .env")
     commands.add_parser("tools", help="fetch Prometheus, Alertmanager and their tools into .stack/bin")
     arguments = parser.parse_args()
     try:
@@ -34,6 +35,8 @@ def main() -> int:
                 return 0 if stack.status() else 1
             case "logs":
                 stack.logs(arguments.service, arguments.lines, arguments.follow)
+            case "check":
+                stack.check()
             case "tools":
                 binaries.fetch_all(stack.settings.stack, print)
     except StackError as error:

@@ -107,14 +107,26 @@ class Stack:
             return str(error)
         return ""
 
+    def check(self) -> None:
+        """Validates monitoring.yml with the variables of .env. Raises StackError with its faults."""
+        _say(self._check())
+
+    def _check(self) -> str:
+        # As the exporter will run: a bot's password that only the shell has is missing here already.
+        command = [self.settings.environment["PYTHON"], "-m", "exporter", "check", "--config", "monitoring.yml"]
+        return self._run(command, self._processes())
+
+    def _processes(self) -> dict[str, str]:
+        """The environment of what runs."""
+        return {**self.settings.inherited, **self.settings.process_environment}
+
     def _prepare(self) -> None:
         """Checks the configuration and makes what the processes read; `init` has Alertmanager's part checked itself."""
-        python = self.settings.environment["PYTHON"]
-        # As the exporter will run: a bot's password that only the shell has is missing here already.
-        processes = {**self.settings.inherited, **self.settings.process_environment}
-        self._run([python, "-m", "exporter", "check", "--config", "monitoring.yml"], processes)
-        _say(self._run([python, "-m", "init", "--out", ".stack/out"], self.settings.environment))
-        self._run([".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"], processes)
+        self._check()
+        init = [self.settings.environment["PYTHON"], "-m", "init", "--out", ".stack/out"]
+        _say(self._run(init, self.settings.environment))
+        promtool = [".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"]
+        self._run(promtool, self._processes())
 
     def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
         done = subprocess.run(  # noqa: S603

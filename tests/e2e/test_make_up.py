@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -210,13 +211,34 @@ def test_second_up_at_the_same_time_is_sent_away(stopped: Project) -> None:
 
 
 def test_service_that_cannot_start_is_named_with_its_words_and_nothing_stays(stopped: Project) -> None:
-    stopped.env(RETENTION="soon")
+    # Prometheus can't open its data where a file stands in a folder's place.
+    data = stopped.folder / ".stack/data/prometheus"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    (data / "wal").write_text("")
     code, output = stopped.stack("up")
     assert code == 1
-    assert "ended at its start. Its last lines:" in output
-    assert "soon" in output
+    assert "Prometheus ended at its start. Its last lines:" in output
+    assert "wal" in output
+    shutil.rmtree(data)
     assert listening(stopped) == []
     assert stopped.stack("status")[0] == 1
+
+
+def test_check_knows_the_passwords_of_env(stopped: Project) -> None:
+    bot = "bots: [{name: mine, type: freqtrade, url: 'http://127.0.0.1:1', username: u, password_env: MY_PASSWORD}]"
+    stopped.write("monitoring.yml", bot)
+    assert "MY_PASSWORD, which is not set; set it in .env" in stopped.make("check")[1]
+    stopped.env(MY_PASSWORD="secret")
+    assert stopped.make("check") == (0, "monitoring.yml: OK, 1 bot\n")
+
+
+def test_a_wrong_retention_is_told_before_anything_stops(running: Project) -> None:
+    running.env(RETENTION="ever")
+    code, output = running.stack("up")
+    assert code == 1
+    assert "RETENTION is 'ever'" in output
+    assert running.stack("status")[0] == 0
 
 
 def test_missing_python_and_engine_are_told(stopped: Project, tmp_path: Path) -> None:

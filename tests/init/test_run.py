@@ -122,6 +122,14 @@ def test_passwords_are_made_once_and_a_channel_given_up_leaves_no_secret(tmp_pat
     assert [(tmp_path / name).read_text() for name in ("grafana/admin_password", "responder/token")] == made
 
 
+def test_grafanas_password_is_the_one_of_its_first_start(tmp_path: Path) -> None:
+    run({"GRAFANA_ADMIN_PASSWORD": "the first"}, tmp_path)
+    lines = run({"GRAFANA_ADMIN_PASSWORD": "another"}, tmp_path)
+    assert (tmp_path / "grafana" / "admin_password").read_text() == "the first"
+    assert any("counts at the first start only" in line for line in lines)
+    assert not any("the first start only" in line for line in run({"GRAFANA_ADMIN_PASSWORD": "the first"}, tmp_path))
+
+
 def test_a_fault_leaves_everything_as_it_was(tmp_path: Path) -> None:
     run(ALL, tmp_path)
     before = tree(tmp_path)

@@ -56,6 +56,7 @@ def test_all_faults_are_told_at_once_with_what_is_allowed() -> None:
         SMTP_FROM="nobody",
         SMTP_REQUIRE_TLS="perhaps",
         SLACK_CHANNEL="{{ x }}",
+        RETENTION="30 days",
         GRAFANA_URL="ftp://example.org",
         RESPONDER_ADDRESS="responder",
         EXPORTER_PORT="0",
@@ -70,6 +71,7 @@ def test_all_faults_are_told_at_once_with_what_is_allowed() -> None:
         "RESPONDER_ADDRESS is 'responder': allowed is host:port, the port from 1 to 65535.",
         "EXPORTER_PORT is '0': allowed is a port, a whole number from 1 to 65535.",
         "GRAFANA_URL: 'ftp://example.org' isn't an address: allowed is one that begins with http:// or https://.",
+        "RETENTION is '30 days': allowed is a number and h, d or w, at most 365d, such as 30d.",
     ]
 
 
@@ -124,3 +126,13 @@ def test_no_fault_tells_a_secret(environ: dict[str, str]) -> None:
         assert "Hunter2" not in str(caught)
     else:
         assert "Hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize("value", ["", "1h", "30d", "52w", "365d"])
+def test_retentions(value: str) -> None:
+    read({"RETENTION": value})
+
+
+@pytest.mark.parametrize("value", ["30", "0d", "366d", "53w", "1y", "d", "-1d", "1.5d", "30D"])
+def test_wrong_retentions(value: str) -> None:
+    assert f"RETENTION is {value!r}" in faults(RETENTION=value)

@@ -58,9 +58,16 @@ class Project:
 
     def stack(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run stack.sh; its exit code and all that it printed."""
+        return self._run([str(self.folder / "stack.sh"), *arguments], environment)
+
+    def make(self, target: str) -> tuple[int, str]:
+        """Make a target; its exit code and all that it printed."""
+        return self._run(["make", "-s", "-C", str(self.folder), target], {})
+
+    def _run(self, command: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
         done = subprocess.run(
-            [self.folder / "stack.sh", *arguments],
-            env=self.environment | environment,
+            command,
+            env={**self.environment, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
