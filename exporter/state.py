@@ -227,12 +227,19 @@ class SourceError(Exception):
 
     Args:
         reason: one of `REASONS`.
-        message: what is wrong, where, and what to do next, for a person.
+        message: what is wrong, where, and what to do next, for a person. As a bot may have a say in it, what can't be
+            printed is escaped, and it is cut at 300 characters.
     """
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(_printable(message, 300))
         self.reason = reason
+
+
+def _printable(text: str, most: int) -> str:
+    """A text without what would steer a terminal or break a line of the log, cut at so many characters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 _NO_BOT, _NO_TRADING = Bot(), Trading()

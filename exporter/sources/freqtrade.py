@@ -15,13 +15,16 @@ from zoneinfo import ZoneInfo
 from exporter.history import Summary
 from exporter.sources import Part
 from exporter.sources.freqtrade_trades import TradeReader
-from exporter.sources.http import get_json, new_session
+from exporter.sources.http import MIB, get_json, new_session
 from exporter.state import Bot, BotState, Position, SourceError, Status, Trading, finite, label, seconds
 
 T = TypeVar("T")
 
 # Seconds. Liveness is asked every 10 s, so it may not wait long; candles are a matter of memory only.
 _ALIVE, _CANDLES, _SLOW = 3.0, 1.5, 5.0
+
+# The lists; what else there is, one object or a candle, is far below the 1 MiB that any call may give.
+_MOST_BYTES = {"status": 4 * MIB, "trades": 4 * MIB}
 
 _STATUS: dict[str, Status] = {
     "running": "running",
@@ -51,7 +54,7 @@ class FreqtradeSource:
         return self._read_bot(deadline) if part == "bot" else self._read_trading(deadline)
 
     def _get(self, call: str, deadline: float, at_most: float, **params: Any) -> Any:
-        return get_json(self._session, self._api + call, deadline, at_most, params)
+        return get_json(self._session, self._api + call, deadline, at_most, params, _MOST_BYTES.get(call, MIB))
 
     def _read_bot(self, deadline: float) -> BotState:
         health = _object(self._get("health", deadline, _ALIVE), "health")

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.state import REASONS, STATUSES, finite, json_schema, label, parse_document, seconds, unknown_keys
+from exporter.state import (
+    REASONS,
+    STATUSES,
+    SourceError,
+    finite,
+    json_schema,
+    label,
+    parse_document,
+    seconds,
+    unknown_keys,
+)
 
 NOW = 1795255243
 
@@ -176,3 +186,18 @@ def test_a_label_can_be_encoded(text: str) -> None:
 @pytest.mark.parametrize("value", [None, "", 5, ["a"]])
 def test_what_is_no_label(value: object) -> None:
     assert label(value) is None
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=400))
+def test_a_fault_s_text_is_one_printable_line(text: str) -> None:
+    shown = str(SourceError("invalid", text))
+    assert shown.isprintable()
+    assert len(shown) <= 300
+    assert str(SourceError("invalid", shown)) == shown
+    if text.isprintable() and len(text) <= 300:
+        assert shown == text
+
+
+def test_a_fault_s_text_is_escaped_and_cut() -> None:
+    assert str(SourceError("invalid", "a\x1b[31m\n\u202eb 🤖")) == "a\\x1b[31m\\n\\u202eb 🤖"
+    assert str(SourceError("invalid", "x" * 10_000)) == "x" * 299 + "…"
