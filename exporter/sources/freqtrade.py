@@ -16,7 +16,8 @@ from exporter.history import Summary
 from exporter.sources import Part
 from exporter.sources.freqtrade_trades import TradeReader
 from exporter.sources.http import MIB, get_json, new_session
-from exporter.state import Bot, BotState, Position, SourceError, Status, Trading, finite, label, seconds
+from exporter.state import Bot, BotState, Position, SourceError, Status, Trading
+from exporter.values import currency, finite, label, seconds
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ def _attempt(ask: Callable[[], T], problems: list[SourceError]) -> T | None:
         return ask()
     except SourceError as error:
         problems.append(error)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         problems.append(SourceError("invalid", f"an answer of freqtrade has not the shape of its API 2: {error!r}"))
     return None
 
@@ -133,7 +134,7 @@ def bot_of(health: Mapping[str, Any], config: Mapping[str, Any]) -> Bot:
         strategy=label(config.get("strategy")),
         version=label(config.get("version")),
         mode="dry_run" if dry_run is True else "live" if dry_run is False else None,
-        currency=label(config.get("stake_currency")),
+        currency=currency(config.get("stake_currency")),
         status=_STATUS.get(str(config.get("state")), "unknown"),
         # bot_start_ts is kept in the bot's database and survives restarts; bot_startup_ts is this run's.
         started_at=seconds(health.get("bot_startup_ts")),

@@ -13,8 +13,11 @@ from urllib3.exceptions import HTTPError
 
 from exporter.sources.hard_end import HardEndAdapter, hard_end
 from exporter.state import SourceError
+from exporter.values import values_in
 
 MIB = 1 << 20
+# A list of 1,000 open trades has less; parsed, as many take some 30 MB at worst.
+MOST_VALUES = 200_000
 
 
 def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
@@ -75,6 +78,8 @@ def get_json(
         raise _failure(url, error, late) from error
     if time.monotonic() >= end:  # a body without a length just ends when its connection is shut down
         raise SourceError("timeout", late)
+    if (values := values_in(body)) > MOST_VALUES:
+        raise SourceError("invalid", f"{url}: the answer has some {values} values, more than {MOST_VALUES}")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
