@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from exporter.history import Summary, Trade
 from exporter.values import CURRENCY, FIRST_SECOND, LAST_SECOND, MOST
@@ -67,6 +68,10 @@ Currency = Annotated[str, Field(pattern=CURRENCY)]
 class _Object(BaseModel):
     # A key that is not known is ignored (see unknown_keys), so that a bot may write more than is read.
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
+
+
+# Of the rows of lists there are many: with slots each takes a fifth of a model's memory.
+_ROW = ConfigDict(strict=True, extra="ignore")
 
 
 class Bot(_Object):
@@ -140,14 +145,16 @@ class Position(_Object):
     stop_distance_ratio: Finite | None = None
 
 
-class EquityPoint(_Object):
+@pydantic_dataclass(frozen=True, slots=True, config=_ROW)
+class EquityPoint:
     """The account's value at a time."""
 
     time: Timestamp
     value: Finite
 
 
-class _DocumentTrade(_Object):
+@pydantic_dataclass(frozen=True, slots=True, config=_ROW)
+class _DocumentTrade:
     """A closed trade in a document. `profit` is after fees."""
 
     id: Annotated[int, Field(ge=0)] | Text

@@ -23,9 +23,9 @@ from exporter.values import seconds, values_in
 
 log = logging.getLogger(__name__)
 
-# A parsed document takes up to 20 times its size in memory, and one of many small values far more.
+# A parsed document takes some ten times its size in memory, one of many small values far more.
 MAX_BYTES = 4 * 1024 * 1024
-MAX_VALUES = 300_000
+MAX_VALUES = 200_000
 # A bot's clock may be ahead of ours by this much.
 MAX_AHEAD = 60.0
 _MOST_FAULTS = 10

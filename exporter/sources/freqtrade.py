@@ -113,7 +113,8 @@ def _attempt(ask: Callable[[], T], problems: list[SourceError]) -> T | None:
     try:
         return ask()
     except SourceError as error:
-        problems.append(error)
+        # Afresh: the one that was raised would keep the answer in memory, by its frames.
+        problems.append(SourceError(error.reason, str(error)))
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         problems.append(SourceError("invalid", f"an answer of freqtrade has not the shape of its API 2: {error!r}"))
     return None

@@ -55,7 +55,7 @@ def test_parameters_are_sent(server: FreqtradeServer) -> None:
         (play.status(204, b""), "http_status", "HTTP 204"),
         (play.status(200, b"<html>"), "invalid", "is not JSON"),
         (play.status(200, b""), "invalid", "is not JSON"),
-        (play.status(200, b"[" * 200_000), "invalid", "is not JSON"),
+        (play.status(200, b"[" * 50_000), "invalid", "is not JSON"),
         (play.status(200, b'{"a":"\xff\xfe"}'), "invalid", "is not JSON"),
         (play.status(200, b"not gzip", Content_Encoding="gzip"), "invalid", "not a proper HTTP answer"),
         (play.cut_off, "invalid", "not"),
@@ -103,6 +103,12 @@ def test_how_large_an_answer_may_be(server: FreqtradeServer, sent: int, allowed:
         assert ask(server) == {}
     else:
         assert str(fault(server)).endswith(f"the answer is larger than {allowed} MiB")
+
+
+def test_an_answer_of_many_small_values_is_refused_before_it_is_parsed(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.status(200, b"[" + b"{}," * 200_000 + b"{}]")
+    error = fault(server)
+    assert (error.reason, "the answer has some 400002 values, more than 60000" in str(error)) == ("invalid", True)
 
 
 def test_a_packed_answer_is_not_asked_for_and_refused(server: FreqtradeServer) -> None:
