@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import waitress
 
@@ -23,6 +24,17 @@ log = logging.getLogger("exporter")
 
 # A scrape waits for its bot, so this many hung bots at once cost the others nothing.
 _THREADS = 64
+_SERVER: dict[str, Any] = {
+    "threads": _THREADS,
+    "ident": None,
+    "max_request_body_size": 64 * 1024,  # no request has one
+    "max_request_header_size": 32 * 1024,
+    # Idle connections shall neither keep others out nor stay.
+    "connection_limit": 1000,
+    "channel_timeout": 30,
+    "cleanup_interval": 5,
+    "asyncore_use_poll": True,  # select() knows no file beyond the 1024th
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,7 +87,7 @@ def _serve(options: argparse.Namespace) -> int:
         return 1
     host, port = options.listen
     try:
-        server = waitress.create_server(create_app(bots), host=host, port=port, threads=_THREADS, ident=None)
+        server = waitress.create_server(create_app(bots), host=host, port=port, **_SERVER)
     except OSError as error:
         log.error("can't listen on %s:%d: %s; give another address with --listen", host, port, error.strerror)
         return 1

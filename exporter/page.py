@@ -41,7 +41,7 @@ def rows(bots: Bots) -> list[Row]:
 
 def _row(bots: Bots, reader: BotReader, states: Mapping[Part, BotState | None]) -> Row:
     bot, trading = states["bot"], states["trading"]
-    results = complete(trading, bots.config.limits) if trading else None
+    results = reader.attempt(lambda: complete(trading, bots.config.limits)) if trading else None
     currency = (bot.bot.currency if bot else None) or ""
     profit = results.profit_loss if results else None
     seen = bot.bot.last_activity if bot else None
@@ -60,7 +60,8 @@ def _row(bots: Bots, reader: BotReader, states: Mapping[Part, BotState | None]) 
 
 def _fault(record: Record) -> str:
     """One fault of a bot, as its parts mostly fail for the same reason; that of its liveness goes first."""
-    return next(iter(record.faults.get("bot") or record.faults.get("trading") or ()), "")
+    faults = record.faults
+    return next(iter(faults.get("bot") or faults.get("trading") or faults.get("results") or ()), "")
 
 
 def _number(value: int | None) -> str:

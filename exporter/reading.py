@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Literal, TypeVar
 
 from exporter.config import BotConfig
 from exporter.sources import Part, Source
 from exporter.state import REASONS, BotState, SourceError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _GRACE = 0.3  # seconds
 
@@ -27,7 +30,8 @@ class Record:
     errors: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
     seconds: dict[Part, float] = field(default_factory=dict)
     last_success: float | None = None
-    faults: dict[Part, tuple[str, ...]] = field(default_factory=dict)  # the latest of a part, until it can be read
+    # The latest of a part, until it can be read; and of what is made of them.
+    faults: dict[Part | Literal["results"], tuple[str, ...]] = field(default_factory=dict)
     history_complete: bool | None = None
     series_dropped: int = 0
 
@@ -94,10 +98,7 @@ class BotReader:
             self._count(part, error)
             raise
         except Exception as error:
-            log.exception("bot %s: a fault of the exporter", self.name)
-            fault = SourceError("internal", f"a fault of the exporter: {error!r}; see its log")
-            self._count(part, fault)
-            raise fault from error
+            raise self._internal(part, error) from error
         finally:
             self.record.seconds[part] = time.monotonic() - began
         if state.problems:
@@ -110,14 +111,30 @@ class BotReader:
                 log.info("bot %s: its part %s can be read again", self.name, part)
         return state
 
-    def _count(self, part: Part, *errors: SourceError) -> None:
+    def attempt(self, compute: Callable[[], T]) -> T | None:
+        """What is made of the bot's state; None where that fails, which is a fault of the exporter with this bot."""
+        try:
+            made = compute()
+        except Exception as error:
+            self._internal("results", error)
+            return None
+        with self._lock:
+            self.record.faults.pop("results", ())
+        return made
+
+    def _internal(self, part: Part | Literal["results"], error: Exception) -> SourceError:
+        fault = SourceError("internal", f"a fault of the exporter: {error!r}; see its log")
+        self._count(part, fault, cause=error)
+        return fault
+
+    def _count(self, part: Part | Literal["results"], *errors: SourceError, cause: Exception | None = None) -> None:
         with self._lock:
             # Each scrape meets the same faults again: one is logged when it is new.
             known = self.record.faults.get(part, ())
             for error in errors:
                 self.record.errors[error.reason] += 1
                 if str(error) not in known:
-                    log.warning("bot %s: %s: %s", self.name, error.reason, error)
+                    log.warning("bot %s: %s: %s", self.name, error.reason, error, exc_info=cause)
             self.record.faults[part] = tuple(map(str, errors))
 
 

@@ -42,7 +42,7 @@ def complete(state: BotState, limits: Limits) -> Trading:
 
     def add(**values: float | None) -> None:
         for key, value in values.items():
-            if value is not None:
+            if value is not None and math.isfinite(value):  # a ratio to next to nothing is none
                 known.setdefault(key, value)
 
     if state.positions is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
@@ -10,8 +11,9 @@ from exporter.bots import Bots
 from exporter.metrics import bot, config, exporter, trading
 from exporter.metrics.families import Families
 from exporter.reading import BotReader, read_all
-from exporter.results import complete
+from exporter.results import Limits, complete
 from exporter.sources import Part
+from exporter.state import BotState
 
 # prometheus-client's own metrics of this process.
 _process = CollectorRegistry()
@@ -41,12 +43,15 @@ def scrape(bots: Bots, names: Sequence[str], groups: Sequence[str], deadline: fl
             bot.collect(families, reader.name, states[reader.name]["bot"])
         state = states[reader.name].get("trading")
         if state is not None:
-            results = complete(state, bots.config.limits)
-            dropped = trading.collect(families, reader.name, results, state.trades, state.positions)
-            reader.record.series_dropped += dropped
+            reader.attempt(partial(_add_trading, families, reader, state, bots.config.limits))
     _add_own(families, bots, readers, groups)
     own = generate_latest(families)
     return own + generate_latest(_process) if "exporter" in groups else own
+
+
+def _add_trading(families: Families, reader: BotReader, state: BotState, limits: Limits) -> None:
+    results = complete(state, limits)
+    reader.record.series_dropped += trading.collect(families, reader.name, results, state.trades, state.positions)
 
 
 def _add_own(families: Families, bots: Bots, readers: Sequence[BotReader], groups: Sequence[str]) -> None:

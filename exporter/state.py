@@ -8,21 +8,19 @@ seconds, durations are seconds, ratios are fractions (0.1 is 10 %). A value that
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from exporter.history import Summary, Trade
+from exporter.values import CURRENCY, FIRST_SECOND, LAST_SECOND, MOST
 
 Status = Literal["running", "paused", "stopped", "reloading", "error", "unknown"]
 Mode = Literal["live", "dry_run", "demo"]
 STATUSES: tuple[str, ...] = get_args(Status)
-
-# Seconds later than this are the year 5138: such a number is in milliseconds.
-_LAST_SECOND = 1e11
 
 
 def _timestamp(value: object) -> object:
@@ -35,32 +33,45 @@ def _timestamp(value: object) -> object:
             raise ValueError(f"must be {allowed}") from None
         if moment.tzinfo is None:
             raise ValueError(f"has no time zone; must be {allowed}")
-        return moment.timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if value > _LAST_SECOND:
-            raise ValueError(f"looks like milliseconds; must be {allowed}")
-        if not value > 0:  # NaN too
-            raise ValueError(f"must be {allowed}")
-        return float(value)
-    raise ValueError(f"must be {allowed}")
+        value = moment.timestamp()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"must be {allowed}")
+    if value > LAST_SECOND:
+        raise ValueError(f"looks like milliseconds; must be {allowed}")
+    if not value >= FIRST_SECOND:  # NaN too
+        raise ValueError(f"is before the year 2000; must be {allowed}")
+    return float(value)
 
 
 Timestamp = Annotated[
     float,
     BeforeValidator(_timestamp),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "format": "date-time"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": FIRST_SECOND, "maximum": LAST_SECOND},
+                {"type": "string", "format": "date-time"},
+            ]
+        }
+    ),
 ]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 # Above 2⁵³ a float, which every series is, no longer tells whole numbers apart.
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=200)]
+# It stands in messages to people, where it may be nothing but the name of a currency.
+Currency = Annotated[str, Field(pattern=CURRENCY)]
 
 
 class _Object(BaseModel):
     # A key that is not known is ignored (see unknown_keys), so that a bot may write more than is read.
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
+
+
+# Of the rows of lists there are many: with slots each takes a fifth of a model's memory.
+_ROW = ConfigDict(strict=True, extra="ignore")
 
 
 class Bot(_Object):
@@ -71,7 +82,7 @@ class Bot(_Object):
     strategy: Text | None = None
     version: Text | None = None
     mode: Mode | None = None
-    currency: Text | None = None
+    currency: Currency | None = None
     status: Status | None = None
     started_at: Timestamp | None = None
     uptime: Positive | None = None
@@ -134,14 +145,16 @@ class Position(_Object):
     stop_distance_ratio: Finite | None = None
 
 
-class EquityPoint(_Object):
+@pydantic_dataclass(frozen=True, slots=True, config=_ROW)
+class EquityPoint:
     """The account's value at a time."""
 
     time: Timestamp
     value: Finite
 
 
-class _DocumentTrade(_Object):
+@pydantic_dataclass(frozen=True, slots=True, config=_ROW)
+class _DocumentTrade:
     """A closed trade in a document. `profit` is after fees."""
 
     id: Annotated[int, Field(ge=0)] | Text
@@ -160,9 +173,10 @@ class StateDocument(_Object):
     timestamp: Timestamp
     bot: Bot = Bot()
     trading: Trading = Trading()
-    trades: tuple[_DocumentTrade, ...] | None = None
-    positions: tuple[Position, ...] | None = None
-    equity: tuple[EquityPoint, ...] | None = None
+    # The first fault of a list is enough: millions of them would be told to nobody, and kept in memory.
+    trades: Annotated[tuple[_DocumentTrade, ...], Field(fail_fast=True, max_length=20_000)] | None = None
+    positions: Annotated[tuple[Position, ...], Field(fail_fast=True, max_length=1000)] | None = None
+    equity: Annotated[tuple[EquityPoint, ...], Field(fail_fast=True, max_length=20_000)] | None = None
 
     def latest_time(self) -> tuple[str, float]:
         """The latest of the document's times, with its path."""
@@ -227,12 +241,19 @@ class SourceError(Exception):
 
     Args:
         reason: one of `REASONS`.
-        message: what is wrong, where, and what to do next, for a person.
+        message: what is wrong, where, and what to do next, for a person. As a bot may have a say in it, what can't be
+            printed is escaped, and it is cut at 300 characters.
     """
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(_printable(message, 300))
         self.reason = reason
+
+
+def _printable(text: str, most: int) -> str:
+    """A text without what would steer a terminal or break a line of the log, cut at so many characters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 _NO_BOT, _NO_TRADING = Bot(), Trading()
@@ -253,27 +274,3 @@ class BotState:
     positions: tuple[Position, ...] | None = None
     equity: tuple[EquityPoint, ...] | None = None
     problems: tuple[SourceError, ...] = ()
-
-
-def finite(value: object) -> float | None:
-    """A number that can be served, else None: an API's null, NaN, infinity and text all mean 'not known'."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return None
-    return number if math.isfinite(number) else None
-
-
-def seconds(value: object, unit: int = 1) -> float | None:
-    """A time from an API, given in 1/unit seconds, as Unix seconds; None where it is no time that can be."""
-    time = finite(value)
-    return time / unit if time is not None and 0 < time / unit <= _LAST_SECOND else None
-
-
-def label(value: object) -> str | None:
-    """A text from an API that can be a label's value: at most 200 characters, all of them encodable."""
-    if not isinstance(value, str) or not value:
-        return None
-    return value[:200].encode("utf-8", "replace").decode()

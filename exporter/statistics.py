@@ -12,6 +12,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 DAYS_A_YEAR = 365
+# A return beyond this is that of next to no capital, and its square may be more than a float holds.
+_LARGEST_RETURN = 1e15
 
 
 def daily_results(profit_by_day: Mapping[dt.date, float], today: dt.date) -> list[float]:
@@ -24,12 +26,14 @@ def daily_results(profit_by_day: Mapping[dt.date, float], today: dt.date) -> lis
 
 
 def daily_returns(results: Sequence[float], initial_capital: float) -> list[float] | None:
-    """Each day's result as a fraction of the capital at its start; None once there was no capital left."""
+    """Each day's result as a fraction of the capital at its start; None once there was (next to) no capital."""
     capital, returns = initial_capital, []
     for result in results:
         if capital <= 0:
             return None
         returns.append(result / capital)
+        if abs(returns[-1]) > _LARGEST_RETURN:
+            return None
         capital += result
     return returns
 

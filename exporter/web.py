@@ -19,6 +19,7 @@ _SCRAPE_TIMEOUT = 10.0
 _TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 # What is left of it for the answer's way back.
 _MARGIN = 0.5
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'"
 
 
 def create_app(bots: Bots) -> Flask:
@@ -56,11 +57,7 @@ def create_app(bots: Bots) -> Flask:
 
     @app.post("/-/reload")
     def reload() -> Response:
-        try:
-            bots.reload()
-        except ConfigError as error:
-            return _plain(500, f"refused, the configuration before stays in use:\n{error}")
-        return _plain(200, "The configuration was read again.")
+        return _reload(bots)
 
     @app.get("/")
     def page() -> str:
@@ -68,11 +65,28 @@ def create_app(bots: Bots) -> Flask:
 
     @app.after_request
     def safe(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     return app
+
+
+def _reload(bots: Bots) -> Response:
+    if _of_another_site():
+        return _plain(403, "refused: the request comes from a page of another site")
+    try:
+        bots.reload()
+    except ConfigError as error:
+        return _plain(500, f"refused, the configuration before stays in use:\n{error}")
+    return _plain(200, "The configuration was read again.")
+
+
+def _of_another_site() -> bool:
+    """Whether a browser sends the request on behalf of a page that is not ours; other programs send no such header."""
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and origin.partition("://")[2] != request.host
+    return foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"
 
 
 def _deadline(timeout: str | None) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import logging
 import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISREG
 from threading import Lock
 from zoneinfo import ZoneInfo
 
@@ -17,10 +19,13 @@ from pydantic_core import from_json
 from exporter.history import History
 from exporter.sources import Part
 from exporter.state import BotState, SourceError, StateDocument, parse_document, unknown_keys
+from exporter.values import seconds, values_in
 
 log = logging.getLogger(__name__)
 
-MAX_BYTES = 16 * 1024 * 1024
+# A parsed document takes some ten times its size in memory, one of many small values far more.
+MAX_BYTES = 4 * 1024 * 1024
+MAX_VALUES = 200_000
 # A bot's clock may be ahead of ours by this much.
 MAX_AHEAD = 60.0
 _MOST_FAULTS = 10
@@ -71,8 +76,10 @@ class FileSource:
 
     def _refresh(self) -> None:
         try:
-            with self._path.open("rb") as file:
+            with open(self._path, "rb", opener=_without_waiting) as file:
                 stat = os.fstat(file.fileno())
+                if not S_ISREG(stat.st_mode):
+                    raise OSError(errno.EINVAL, "Is a pipe or a device, not a file")
                 version = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
                 if version == self._version:
                     return
@@ -94,11 +101,17 @@ class FileSource:
         if document.trades is not None:
             history = History(self._zone)
             history.add(document.closed_trades())
+            document = document.model_copy(update={"trades": None})  # they are in the history
         self._good, self._fault = (document, history), None
 
     def _parse(self, text: bytes) -> StateDocument:
+        too_much = None
         if len(text) > MAX_BYTES:
-            raise SourceError("invalid", f"{self._path}: larger than {MAX_BYTES >> 20} MiB")
+            too_much = f"larger than {MAX_BYTES >> 20} MiB"
+        elif (values := values_in(text)) > MAX_VALUES:
+            too_much = f"has some {values} values, more than {MAX_VALUES}"
+        if too_much:
+            raise SourceError("invalid", f"{self._path}: {too_much}; state totals and leave lists out")
         try:
             document = parse_document(text)
         except ValidationError as error:
@@ -112,11 +125,16 @@ class FileSource:
         return document
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe, too, is opened at once, although nobody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def state_of(document: StateDocument, history: History | None, now: float) -> BotState:
     """A document's state, with its uptime turned into a time of start and its trades summed up."""
     bot = document.bot
     if bot.started_at is None and bot.uptime is not None:
-        bot = bot.model_copy(update={"started_at": document.timestamp - bot.uptime})
+        bot = bot.model_copy(update={"started_at": seconds(document.timestamp - bot.uptime)})
     return BotState(
         bot=bot,
         trading=document.trading,
@@ -127,9 +145,7 @@ def state_of(document: StateDocument, history: History | None, now: float) -> Bo
 
 
 def _faults(error: ValidationError) -> str:
-    """Every fault as `path: reason`, the first ten of them."""
+    """The faults as `path: reason`, the first ten of them, and how many there are."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in errors[:_MOST_FAULTS]]
-    if len(errors) > _MOST_FAULTS:
-        lines.append(f"and {len(errors) - _MOST_FAULTS} more")
-    return "; ".join(lines)
+    lines = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in errors[:_MOST_FAULTS])
+    return f"{len(errors)} faults: {lines}" if len(errors) > 1 else lines

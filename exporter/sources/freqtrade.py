@@ -15,13 +15,17 @@ from zoneinfo import ZoneInfo
 from exporter.history import Summary
 from exporter.sources import Part
 from exporter.sources.freqtrade_trades import TradeReader
-from exporter.sources.http import get_json, new_session
-from exporter.state import Bot, BotState, Position, SourceError, Status, Trading, finite, label, seconds
+from exporter.sources.http import MIB, get_json, new_session
+from exporter.state import Bot, BotState, Position, SourceError, Status, Trading
+from exporter.values import currency, finite, label, seconds
 
 T = TypeVar("T")
 
 # Seconds. Liveness is asked every 10 s, so it may not wait long; candles are a matter of memory only.
 _ALIVE, _CANDLES, _SLOW = 3.0, 1.5, 5.0
+
+# The lists; what else there is, one object or a candle, is far below the 1 MiB that any call may give.
+_MOST_BYTES = {"status": 4 * MIB, "trades": 4 * MIB}
 
 _STATUS: dict[str, Status] = {
     "running": "running",
@@ -51,7 +55,7 @@ class FreqtradeSource:
         return self._read_bot(deadline) if part == "bot" else self._read_trading(deadline)
 
     def _get(self, call: str, deadline: float, at_most: float, **params: Any) -> Any:
-        return get_json(self._session, self._api + call, deadline, at_most, params)
+        return get_json(self._session, self._api + call, deadline, at_most, params, _MOST_BYTES.get(call, MIB))
 
     def _read_bot(self, deadline: float) -> BotState:
         health = _object(self._get("health", deadline, _ALIVE), "health")
@@ -109,8 +113,9 @@ def _attempt(ask: Callable[[], T], problems: list[SourceError]) -> T | None:
     try:
         return ask()
     except SourceError as error:
-        problems.append(error)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # Afresh: the one that was raised would keep the answer in memory, by its frames.
+        problems.append(SourceError(error.reason, str(error)))
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         problems.append(SourceError("invalid", f"an answer of freqtrade has not the shape of its API 2: {error!r}"))
     return None
 
@@ -130,7 +135,7 @@ def bot_of(health: Mapping[str, Any], config: Mapping[str, Any]) -> Bot:
         strategy=label(config.get("strategy")),
         version=label(config.get("version")),
         mode="dry_run" if dry_run is True else "live" if dry_run is False else None,
-        currency=label(config.get("stake_currency")),
+        currency=currency(config.get("stake_currency")),
         status=_STATUS.get(str(config.get("state")), "unknown"),
         # bot_start_ts is kept in the bot's database and survives restarts; bot_startup_ts is this run's.
         started_at=seconds(health.get("bot_startup_ts")),

@@ -9,11 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from exporter.history import History, Trade
-from exporter.state import SourceError, finite, label, seconds
+from exporter.state import SourceError
+from exporter.values import finite, label, seconds
 
 PAGE = 500
 # Once the history is complete a scrape finds few new trades.
 SHORT_PAGE = 50
+# Each takes some 600 bytes of memory.
+MOST_TRADES = 50_000
 # Seconds kept for the calls that come after the trades.
 RESERVE = 12.0
 
@@ -110,11 +113,21 @@ class TradeReader:
     def _page(self, limit: int, offset: int, deadline: float) -> tuple[list[Trade], int]:
         page = self._fetch(limit, offset, deadline)
         try:
-            return [trade_of(row) for row in page["trades"]], int(page["total_trades"])
-        except (KeyError, TypeError, ValueError) as error:
+            rows, total = page["trades"], int(page["total_trades"])
+            if len(rows) > limit:
+                raise ValueError(f"{len(rows)} trades where {limit} were asked for")
+            trades = [trade_of(row) for row in rows]
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise SourceError(
                 "invalid", f"/trades: not the list of trades that freqtrade's API gives: {error!r}"
             ) from None
+        if max(total, len(self._history)) > MOST_TRADES:
+            self._start_anew()
+            raise SourceError(
+                "invalid",
+                f"/trades: more than {MOST_TRADES} closed trades, too many to follow; give the bot a new database",
+            )
+        return trades, total
 
 
 def trade_of(row: Mapping[str, Any]) -> Trade:
@@ -144,4 +157,4 @@ def _fees(row: Mapping[str, Any]) -> float | None:
     if any(part is None for part in parts):
         return None
     amount, fee_open, open_rate, fee_close, close_rate = (part or 0.0 for part in parts)
-    return amount * (fee_open * open_rate + fee_close * close_rate)
+    return finite(amount * (fee_open * open_rate + fee_close * close_rate))

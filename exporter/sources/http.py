@@ -11,9 +11,13 @@ import requests
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
+from exporter.sources.hard_end import HardEndAdapter, hard_end
 from exporter.state import SourceError
+from exporter.values import values_in
 
-MAX_BYTES = 32 * 1024 * 1024
+MIB = 1 << 20
+# An open trade has about 90, a page of closed ones 34,000. A value can take a hundred times its text in memory.
+MOST_VALUES = 60_000
 
 
 def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
@@ -24,7 +28,11 @@ def new_session(username: str | None = None, password: str | None = None) -> req
     """
     session = requests.Session()
     session.trust_env = False
+    session.mount("http://", HardEndAdapter())
+    session.mount("https://", HardEndAdapter())
     session.headers["Accept"] = "application/json"
+    # A few packed bytes can unpack to gigabytes.
+    session.headers["Accept-Encoding"] = "identity"
     session.headers["User-Agent"] = "trading-bot-exporter"
     if username is not None:
         # As bytes, for a name or password outside Latin-1.
@@ -33,13 +41,19 @@ def new_session(username: str | None = None, password: str | None = None) -> req
 
 
 def get_json(
-    session: requests.Session, url: str, deadline: float, at_most: float, params: Mapping[str, Any] | None = None
+    session: requests.Session,
+    url: str,
+    deadline: float,
+    at_most: float,
+    params: Mapping[str, Any] | None = None,
+    most_bytes: int = MIB,
 ) -> Any:
     """GET a URL's JSON.
 
     Args:
         deadline: the `time.monotonic()` at which the whole scrape ends.
         at_most: seconds that this call may take, however far off the deadline is.
+        most_bytes: a larger answer is refused.
 
     Raises:
         SourceError: with the reason and a sentence that names the URL.
@@ -48,35 +62,50 @@ def get_json(
     left = end - time.monotonic()
     if left <= 0:
         raise SourceError("timeout", f"{url}: no time left for this call")
+    late = f"{url}: no answer within {at_most:g} s, or the scrape's time"
     try:
-        with session.get(url, params=params, timeout=left, stream=True, allow_redirects=False) as response:
+        with (
+            hard_end(end),
+            session.get(url, params=params, timeout=left, stream=True, allow_redirects=False) as response,
+        ):
             if response.status_code != 200:
                 raise _not_a_success(url, response)
-            body = _body(url, response, end)
-    except (requests.Timeout, TimeoutError) as error:
-        # The same words each time, for the log tells a fault when it changes.
-        raise SourceError("timeout", f"{url}: no answer within {at_most:g} s, or the scrape's time") from error
-    except requests.exceptions.SSLError as error:
-        raise SourceError("tls", f"{url}: {_cause(error)}; check the certificate and the https:// address") from error
-    except requests.ConnectionError as error:
-        raise SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?") from error
-    except (requests.RequestException, HTTPError, ValueError) as error:
-        raise SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}") from error
+            body = _body(url, response, most_bytes)
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        # A connection that was shut down fails in many ways, of which none is the reason.
+        if time.monotonic() >= end:
+            raise SourceError("timeout", late) from error
+        raise _failure(url, error, late) from error
+    if time.monotonic() >= end:  # a body without a length just ends when its connection is shut down
+        raise SourceError("timeout", late)
+    if (values := values_in(body)) > MOST_VALUES:
+        raise SourceError("invalid", f"{url}: the answer has some {values} values, more than {MOST_VALUES}")
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise SourceError("invalid", f"{url}: the answer is not JSON: {_cause(error)}") from error
 
 
-def _body(url: str, response: requests.Response, end: float) -> bytes:
-    # requests' time-out starts anew with each packet, so a body that drips in would never end: each piece is timed.
+def _failure(url: str, error: Exception, late: str) -> SourceError:
+    if isinstance(error, requests.Timeout | TimeoutError):
+        # The same words each time, for the log tells a fault when it changes.
+        return SourceError("timeout", late)
+    if isinstance(error, requests.exceptions.SSLError):
+        return SourceError("tls", f"{url}: {_cause(error)}; check the certificate and the https:// address")
+    if isinstance(error, requests.ConnectionError):
+        return SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?")
+    return SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}")
+
+
+def _body(url: str, response: requests.Response, most_bytes: int) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise SourceError("invalid", f"{url}: not a proper HTTP answer: packed ({encoding}), which was not asked for")
     body = bytearray()
-    while piece := response.raw.read1(65536, decode_content=True):
+    while piece := response.raw.read1(65536, decode_content=False):
         body += piece
-        if len(body) > MAX_BYTES:
-            raise SourceError("invalid", f"{url}: the answer is larger than {MAX_BYTES >> 20} MiB")
-        if time.monotonic() > end:
-            raise SourceError("timeout", f"{url}: the answer did not end in time")
+        if len(body) > most_bytes:
+            raise SourceError("invalid", f"{url}: the answer is larger than {most_bytes / MIB:g} MiB")
     return bytes(body)
 
 

@@ -70,6 +70,27 @@ def drip_headers(handler: Handler, released: threading.Event) -> None:
         handler.wfile.flush()
 
 
+def keep_continuing(handler: Handler, released: threading.Event) -> None:
+    """`100 Continue`, and no answer."""
+    while not released.is_set():
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 2000)
+
+
+def trail(handler: Handler, released: threading.Event) -> None:
+    """A whole answer, and trailers that never end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n")
+    while not released.is_set():
+        handler.wfile.write(b"a: b\r\n" * 2000)
+
+
+def drip_chunks(handler: Handler, released: threading.Event) -> None:
+    """The length of a chunk that never ends."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not released.wait(0.02):
+        handler.wfile.write(b"0")
+        handler.wfile.flush()
+
+
 def flood(handler: Handler, _: threading.Event) -> None:
     """40 MB of JSON."""
     handler.send_response(200)

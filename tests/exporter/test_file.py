@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -108,7 +109,7 @@ INVALID: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"profit: 5\n", "document: Invalid JSON"),
     "not UTF-8": (b'{"timestamp": 1795255243, "bot": {"name": "\xff"}}', "document: Invalid JSON"),
     "deep": (b'{"a":' * 100_000, "document: Invalid JSON: recursion limit exceeded"),
-    "large": (stamped('"a": "' + "x" * 50_000_000 + '"'), "larger than 16 MiB"),
+    "large": (stamped('"a": "' + "x" * 50_000_000 + '"'), "larger than 4 MiB"),
     "a list": (b"[]", "document: Input should be an object"),
     "no timestamp": (b'{"bot": {}}', "timestamp: Field required"),
     "ms": (b'{"timestamp": 1795255243000}', "timestamp: Value error, looks like milliseconds; must be Unix seconds"),
@@ -155,9 +156,10 @@ def test_refused_with_a_sentence_while_the_last_good_one_serves(
 def test_every_fault_of_a_document_in_one_sentence(path: Path, source: FileSource) -> None:
     write(path, {"trading": {"win_rate": 2, "fees": -1}, "bot": {"status": "asleep"}})
     assert str(fault(source)).count("; ") == 2
+    assert str(fault(source)).startswith(f"{path}: 3 faults: ")
     rows = [{"id": n, "closed_at": NOW, "profit": None} for n in range(100)]
     write(path, {"trades": rows})
-    assert str(fault(source)).endswith("; and 90 more")
+    assert str(fault(source)) == f"{path}: trades.0.profit: Input should be a valid number"
 
 
 def test_no_file_then_one_then_none(path: Path, source: FileSource, clock: Clock) -> None:
@@ -179,6 +181,32 @@ def test_no_file_then_one_then_none(path: Path, source: FileSource, clock: Clock
 def test_a_folder_is_no_file(path: Path, source: FileSource) -> None:
     path.mkdir()
     assert "Is a directory" in str(fault(source))
+
+
+@pytest.mark.parametrize("special", ["pipe", "device"])
+def test_a_pipe_or_device_is_no_file_and_holds_up_nobody(path: Path, source: FileSource, special: str) -> None:
+    if special == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    began = time.monotonic()
+    error = fault(source)
+    assert time.monotonic() - began < 2
+    assert (error.reason, str(error)) == (
+        "missing",
+        f"{path}: Is a pipe or a device, not a file; does the bot write its state there, may it be read?",
+    )
+    write(path, GOOD)
+    assert read(source).problems == ()
+
+
+@pytest.mark.parametrize("value", ["0", "{}", '""', '{"a":0}', "[[]]"])
+@pytest.mark.parametrize("key", ["positions", "trades", "x"])
+def test_a_document_of_many_small_values(path: Path, source: FileSource, key: str, value: str) -> None:
+    write(path, stamped(f'"{key}": [' + ",".join([value] * 400_000) + "]"))
+    began = time.monotonic()
+    assert re.search(r"has some \d+ values, more than 200000; state totals and leave lists out$", str(fault(source)))
+    assert time.monotonic() - began < 2
 
 
 def test_stale_and_fresh_again(path: Path, source: FileSource, clock: Clock) -> None:

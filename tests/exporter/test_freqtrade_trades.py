@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -374,3 +376,59 @@ def test_a_total_that_is_none(total: object) -> None:
     reader = TradeReader(lambda *_: {"trades": [], "total_trades": total}, UTC)
     with pytest.raises(SourceError, match="not the list of trades"):
         reader.read(soon(LONG))
+
+
+def fault(reader: TradeReader) -> str:
+    with pytest.raises(SourceError) as caught:
+        reader.read(soon(LONG))
+    assert caught.value.reason == "invalid"
+    return str(caught.value)
+
+
+def test_more_trades_on_a_page_than_asked_for() -> None:
+    trader = Trader(600, cap=600)
+    generous = TradeReader(lambda limit, offset, deadline: trader.fetch(limit + 1, offset, deadline), UTC)
+    assert "501 trades where 500 were asked for" in fault(generous)
+
+
+def test_too_many_trades_to_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.sources.freqtrade_trades.MOST_TRADES", 1000)
+    trader = Trader(1001)
+    reader = reader_of(trader)
+    for _ in range(2):
+        assert fault(reader) == "/trades: more than 1000 closed trades, too many to follow; give the bot a new database"
+    assert trader.pages == 2
+    trader.rows.pop()
+    assert ids_of(reader.read(soon(LONG))) == trader.ids()
+    trader.close()
+    assert "more than 1000" in fault(reader)
+
+
+@pytest.mark.parametrize("total", [10, 999, 10**12])
+def test_a_list_that_never_ends(monkeypatch: pytest.MonkeyPatch, total: int) -> None:
+    """Always new trades, whatever the offset: what is kept of them stays bounded."""
+    monkeypatch.setattr("exporter.sources.freqtrade_trades.MOST_TRADES", 1000)
+    ids = count(1)
+
+    def fetch(limit: int, _offset: int, _deadline: float) -> dict[str, Any]:
+        trades = [
+            {"trade_id": n, "pair": "A", "close_timestamp": 1_795_000_000_000 + n, "profit_abs": 1}
+            for n in (next(ids) for _ in range(limit))
+        ]
+        return {"trades": trades, "total_trades": total}
+
+    reader = TradeReader(fetch, UTC)
+    for _ in range(20):
+        with contextlib.suppress(SourceError):
+            assert reader.read(soon(LONG)) is None
+        assert len(reader._history) <= 1500
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan, "x", None, [], 10**400])
+@pytest.mark.parametrize("key", ["total_trades", "trade_id"])
+def test_numbers_of_a_page_that_are_none(key: str, number: object) -> None:
+    page = Trader(1).fetch(500, 0, 0)
+    (page if key == "total_trades" else page["trades"][0])[key] = number
+    if key == "trade_id" and number == 10**400:
+        return  # an odd name, but one
+    assert "/trades: " in fault(TradeReader(lambda *_: page, UTC))

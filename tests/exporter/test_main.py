@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -91,6 +92,24 @@ def test_it_serves_reloads_and_ends(process: Process, tmp_path: Path, server: Fr
     assert process.log().endswith("stopped\n")
     assert PASSWORD not in process.log()
     assert "Traceback" not in process.log()
+
+
+def test_dripping_connections_do_not_silence_it(process: Process) -> None:
+    """More than waitress' own limit of 100."""
+    with contextlib.ExitStack() as stack:
+        dripping = [stack.enter_context(socket.create_connection(("127.0.0.1", process.port))) for _ in range(300)]
+        for _ in range(2):
+            for each in dripping:
+                each.sendall(b"GET / HTTP/1.1\r\nX: a\r\n")
+            assert process.answers()
+    assert process.answers()
+
+
+def test_large_requests_are_refused(process: Process) -> None:
+    reload = process.url + "/-/reload"
+    assert requests.post(reload, data=b"x" * 1024, timeout=5).status_code == 200
+    assert requests.post(reload, data=b"x" * 64 * 1024, timeout=5).status_code == 413
+    assert requests.get(process.url, headers={"X": "x" * 40_000}, timeout=5).status_code == 431
 
 
 def test_a_port_in_use(process: Process, tmp_path: Path) -> None:

@@ -75,15 +75,23 @@ def test_it_escapes_and_links(make_bots: MakeBots, tmp_path: Path) -> None:
         assert {METRICS.get(n, "exporter") for n in names} <= {group}
         assert names or group == "trading"  # of which nothing is known
     assert "document: Invalid JSON" in page
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    assert answer.headers["Content-Security-Policy"] == (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'"
+    )
 
 
-def test_money_of_a_bot_s_own_currency_is_escaped(make_bots: MakeBots, tmp_path: Path) -> None:
+def test_a_bot_s_currency_is_a_currency_or_not_shown(
+    make_bots: MakeBots, server: FreqtradeServer, tmp_path: Path
+) -> None:
     document = full()
     document["bot"]["currency"] = "<i>"
     write(tmp_path / "state.json", document)
-    page = create_app(make_bots("bots: [{name: x, type: file, path: state.json}]")).test_client().get("/")
-    assert "+4.00 &lt;i&gt;" in page.get_data(as_text=True)
+    server.answers["show_config"]["json"]["stake_currency"] = "<i>"
+    text = "bots:\n- {name: x, type: file, path: state.json}\n" + FREQTRADE.format(name="ft", url=server.url)
+    by_file, freqtrade = rows(make_bots(text))
+    assert (by_file.status, by_file.profit) == ("can't be read", "–")
+    assert "bot.currency: String should match pattern '^[A-Za-z0-9]{1,12}$'" in by_file.fault
+    assert (freqtrade.profit, freqtrade.fault) == ("-9.37 ", "")
 
 
 def test_a_hung_bot_does_not_keep_the_page(

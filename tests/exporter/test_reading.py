@@ -171,6 +171,15 @@ def test_a_fault_of_the_exporter_is_one_too(pool: ThreadPoolExecutor, caplog: py
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_a_fault_of_the_exporter_met_again_is_logged_once(
+    pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = reader(pool, raising(*[ZeroDivisionError("oh") for _ in range(5)]))
+    assert [read(bot) for _ in range(5)] == [None] * 5
+    assert bot.record.errors["internal"] == 5
+    assert caplog.text.count("Traceback") == 1
+
+
 def test_how_long_and_how_complete(pool: ThreadPoolExecutor) -> None:
     bot = reader(pool, lambda *_: BotState(history_complete=False))
     assert bot.record.history_complete is None

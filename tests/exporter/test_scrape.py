@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +12,11 @@ import pytest
 
 from exporter.bots import Bots
 from exporter.metrics import GROUPS
+from exporter.page import rows
+from exporter.results import Limits, complete
 from exporter.scrape import scrape
 from exporter.sources import freqtrade_trades
+from exporter.state import BotState, Trading
 from tests.exporter import freqtrade_server as play
 from tests.exporter.documents import full, write
 from tests.exporter.freqtrade_server import FreqtradeServer
@@ -210,8 +214,8 @@ def test_simultaneous_scrapes_ask_the_bot_once(make_bots: MakeBots, server: Freq
 
 def test_pairs_are_capped_and_counted(make_bots: MakeBots, tmp_path: Path) -> None:
     now = time.time()
-    rows = [{"id": n, "closed_at": now - n, "profit": 1, "pair": f"P{n}"} for n in range(60)]
-    write(tmp_path / "state.json", full(trades=rows, positions=[]))
+    trades = [{"id": n, "closed_at": now - n, "profit": 1, "pair": f"P{n}"} for n in range(60)]
+    write(tmp_path / "state.json", full(trades=trades, positions=[]))
     bots = make_bots("bots: [{name: x, type: file, path: state.json}]")
     for scrapes in (1, 2):
         got = of(bots, "trading", "exporter")
@@ -244,3 +248,58 @@ def test_a_hung_reading_ends_and_the_bot_is_back(make_bots: MakeBots, server: Fr
     assert of(bots, "bot", seconds=0.3).get("trading_bot_up", bot="x") == 0
     server.misbehave.clear()
     wait_until(lambda: of(bots, "bot").get("trading_bot_up", bot="x") == 1)
+
+
+def test_money_beyond_all_measure_is_refused_and_takes_no_other_with_it(
+    make_bots: MakeBots, tmp_path: Path, server: FreqtradeServer
+) -> None:
+    now = time.time()
+    trades = [{"id": n, "closed_at": now - 86400 * n, "profit": 1.7e308 * (-1) ** n} for n in range(25)]
+    write(tmp_path / "state.json", full(trades=trades, trading={"initial_capital": 1.0}))
+    server.closed = [row | {"profit_abs": 1.7e308} for row in server.closed]
+    text = (
+        "bots: [{name: demo, type: demo}, {name: file, type: file, path: state.json}, " + ONE.format(url=server.url)[7:]
+    )
+    got = of(make_bots(text))
+    assert got.of("trading_bot_up") == {("demo",): 1, ("file",): 0, ("x",): 1}
+    errors = {labels for labels, n in got.of("trading_bot_source_errors_total").items() if n}
+    assert errors == {("file", "invalid"), ("x", "invalid")}
+
+
+@pytest.mark.parametrize("capital", [1e-300, 1e-12, 1.0])
+def test_results_against_next_to_no_capital_are_numbers_or_absent(
+    make_bots: MakeBots, tmp_path: Path, capital: float
+) -> None:
+    now = time.time()
+    trades = [{"id": n, "closed_at": now - 86400 * n, "profit": 1e15 * (-1) ** n} for n in range(25)]
+    write(tmp_path / "state.json", full(trades=trades, positions=[], trading={"initial_capital": capital}))
+    got = of(make_bots("bots: [{name: x, type: file, path: state.json}]"))
+    assert set(got.of("trading_bot_source_errors_total").values()) == {0}
+    assert all(math.isfinite(v) for n in got.names if n.startswith("trading_bot") for v in got.of(n).values())
+
+
+def test_a_fault_of_the_exporter_with_one_bot_is_that_bot_s_alone_and_told_once(
+    make_bots: MakeBots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "state.json", full())
+    bots = make_bots("bots: [{name: demo, type: demo}, {name: x, type: file, path: state.json}]")
+
+    def broken(state: BotState, limits: Limits) -> Trading:
+        if state.bot.name == "Full":
+            raise OverflowError("oh")
+        return complete(state, limits)
+
+    monkeypatch.setattr("exporter.scrape.complete", broken)
+    monkeypatch.setattr("exporter.page.complete", broken)
+    for scrapes in (1, 2, 3):
+        got = of(bots)
+        assert got.of("trading_bot_up") == {("demo",): 1, ("x",): 1}
+        assert {bot for (bot,) in got.of("trading_bot_profit_loss")} == {"demo"}
+        assert got.get("trading_bot_source_errors_total", bot="x", reason="internal") == scrapes
+    demo, broken_bot = rows(bots)
+    assert (demo.fault, broken_bot.profit) == ("", "–")
+    assert broken_bot.fault == "a fault of the exporter: OverflowError('oh'); see its log"
+    assert caplog.text.count("Traceback") == 1
+    monkeypatch.undo()
+    assert of(bots).get("trading_bot_profit_loss", bot="x") == 4
+    assert rows(bots)[1].fault == ""

@@ -169,6 +169,32 @@ def test_a_bad_file_is_refused_and_told(client: FlaskClient, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (403, {"Origin": "https://evil.example"}),
+        (403, {"Origin": "null"}),
+        (403, {"Origin": ""}),
+        (403, {"Origin": "http://localhost:9999"}),
+        (403, {"Origin": "http://localhost.evil.example"}),
+        (403, {"Sec-Fetch-Site": "cross-site"}),
+        (403, {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"}),
+        (200, {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}),
+        (200, {"Sec-Fetch-Site": "none"}),
+        (200, {}),
+    ],
+)
+def test_no_page_of_another_site_reloads(
+    client: FlaskClient, tmp_path: Path, status: int, headers: dict[str, str]
+) -> None:
+    (tmp_path / "monitoring.yml").write_text("bots: [{name: new, type: demo}]")
+    answer = client.post("/-/reload", headers=headers)
+    assert answer.status_code == status
+    assert set(metrics(client).of("trading_bot_up")) == ({("new",)} if status == 200 else {("demo",), (OTHER,)})
+    if status == 403:
+        assert answer.text == "refused: the request comes from a page of another site\n"
+
+
+@pytest.mark.parametrize(
     ("method", "path"), [("get", "/-/reload"), ("post", "/metrics"), ("get", "/nothing"), ("put", "/")]
 )
 def test_what_is_not_there(client: FlaskClient, method: str, path: str) -> None:

@@ -1,0 +1,92 @@
+"""A hard end for an HTTP call: its connection is shut down when its time is up, whatever the server sends.
+
+A socket's time-out starts anew with each packet, and http.client reads on by itself for as long as headers,
+`100 Continue` or trailers come. Only the end of the connection stops that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class _Call:
+    """A call and the connection on which its answer comes."""
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+        self.connection: socket.socket | None = None
+
+    def shut_down(self) -> None:
+        if self.connection is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                # Not an SSLSocket's own method, which takes the encryption away from under the reader.
+                socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
+
+
+# The call that a thread makes; a session's connections serve several threads.
+_made_by = threading.local()
+
+
+@contextlib.contextmanager
+def hard_end(end: float) -> Iterator[None]:
+    """Shut down the connection of the call made within, over a session with `HardEndAdapter`.
+
+    Args:
+        end: the `time.monotonic()` at which that happens; the caller's reading then fails, or just ends.
+    """
+    call = _made_by.call = _Call(end)
+    timer = threading.Timer(max(end - time.monotonic(), 0), call.shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        _made_by.call = None
+
+
+def _watch(connection: socket.socket | None) -> None:
+    call: _Call | None = getattr(_made_by, "call", None)
+    if call is not None:
+        call.connection = connection
+        # The timer may have gone off while there was no connection to shut down.
+        if time.monotonic() >= call.end:
+            raise TimeoutError("the call's time was up when it was connected")
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> Any:
+        _watch(self.sock)
+        return super().getresponse()
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> Any:
+        _watch(self.sock)
+        return super().getresponse()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class HardEndAdapter(HTTPAdapter):
+    """Connections that `hard_end` can shut down."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make the pools of connections."""
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
