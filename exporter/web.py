@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from flask import Flask, Response, jsonify, render_template, request
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from exporter import __version__
 from exporter.bots import Bots
@@ -43,7 +43,7 @@ def create_app(bots: Bots) -> Flask:
             groups,
             _deadline(request.headers.get(_TIMEOUT_HEADER)),
         )
-        return Response(body, content_type=CONTENT_TYPE_LATEST)
+        return Response(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     @app.get("/sd")
     def discovery() -> Response:

@@ -131,8 +131,13 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def state_of(document: StateDocument, history: History | None, now: float) -> BotState:
-    """A document's state, with its uptime turned into a time of start and its trades summed up."""
+    """A document's state, with its uptime turned into a time of start and its trades summed up.
+
+    A bot that states no last activity was active when it wrote: an age counts from there, not from our reading.
+    """
     bot = document.bot
+    if bot.last_activity is None:
+        bot = bot.model_copy(update={"last_activity": document.timestamp})
     if bot.started_at is None and bot.uptime is not None:
         bot = bot.model_copy(update={"started_at": seconds(document.timestamp - bot.uptime)})
     return BotState(

@@ -89,6 +89,12 @@ def test_a_document(path: Path, source: FileSource) -> None:
     assert source.read("bot", soon()) == state
 
 
+def test_a_bot_that_states_no_activity_was_active_when_it_wrote(path: Path, source: FileSource) -> None:
+    """Else its death would be told only after stale_after and bot_down_time one after the other."""
+    write(path, {"timestamp": NOW - 30, "bot": {"status": "running"}})
+    assert read(source).bot.last_activity == NOW - 30
+
+
 def test_an_empty_list_of_trades_is_a_history(path: Path, source: FileSource) -> None:
     """Counters start at 0: no trade yet is not the same as not told."""
     write(path, {"trades": []})
