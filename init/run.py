@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from init import alertmanager, prometheus, secrets, timezone
+from init import access, alertmanager, prometheus, secrets, timezone
 from init.faults import Faults
 from init.files import File, remove_others, write_all
 from init.settings import SERVICES, Settings, read
@@ -32,7 +32,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     token = secrets.kept_or_made(token_file)
     password = settings.grafana_password or secrets.kept_or_made(password_file)
     routes = alertmanager.render(root / "alertmanager" / "alertmanager.yml", settings, folder, token)
-    scrapes = prometheus.render(root / "prometheus" / "prometheus.yml", settings.addresses, SERVICES)
+    web_file = folder / "web.yml"
+    password_copy = out / "prometheus" / "alertmanager_password"
+    scrapes = prometheus.render(root / "prometheus" / "prometheus.yml", settings.addresses, SERVICES, password_copy)
     templates = {
         folder / "templates" / path.name: path.read_text(encoding="utf-8")
         for path in sorted((root / "alertmanager" / "templates").glob("*.tmpl"))
@@ -44,6 +46,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files[out / "responder" / "timezone"] = File(zone)
     # Grafana runs under another user id, and its folder is a volume of its own.
     files[password_file] = File(password, 0o444)
+    # Alertmanager lets any web page of the owner's browser silence every alert, unless it asks for a password.
+    files[web_file] = File(access.web_config(web_file, password))
+    files[password_copy] = File(password)
     files[out / "prometheus" / "prometheus.yml"] = File(scrapes)
     files[folder / "alertmanager.yml"] = File(routes.text)
     _amtool(routes.text, templates, environ.get("PATH", os.defpath))
@@ -51,7 +56,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     write_all(files)
     remove_others(folder / "secrets", files)
     remove_others(folder / "templates", files)
-    return [*_channel_lines(settings), f"Grafana: user admin, password in {password_file}"]
+    return [*_channel_lines(settings), f"Grafana and Alertmanager: user admin, password in {password_file}"]
 
 
 def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> None:
