@@ -172,14 +172,21 @@ show_failed() {
   done < <(docker compose ps -a --format '{{.Service}}|{{.State}}|{{.Health}}|{{.ExitCode}}')
 }
 
-# POST /-/reload on a port; prints the answer's text where the new configuration was refused.
+# POST /-/reload on a port, with one more header; prints the answer's text where the new configuration was refused.
 reload() {
   local answer
   exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
-  printf 'POST /-/reload HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n' >&3
+  printf 'POST /-/reload HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n%s\r\n\r\n' "${2:-Accept: */*}" >&3
   answer=$(tr -d '\r' <&3)
   exec 3>&-
   [[ ${answer%%$'\n'*} == *' 2'[0-9][0-9]* ]] || { say "${answer#*$'\n\n'}"; return 1; }
+}
+
+# The header that Alertmanager asks for.
+authorization() {
+  local password
+  password=$(docker compose exec -T prometheus cat /out/prometheus/alertmanager_password </dev/null)
+  printf 'Authorization: Basic %s' "$(printf 'admin:%s' "$password" | base64 | tr -d '\n')"
 }
 
 # What Prometheus, on a port, tells of its last reload: whether it went well, and when one last did.
@@ -225,7 +232,8 @@ docker_up() {
   if [ -n "$before" ]; then
     while read -r service port; do
       case $service in
-        exporter | alertmanager) output=$(reload "$port") ;;
+        exporter) output=$(reload "$port") ;;
+        alertmanager) output=$(reload "$port" "$(authorization)") ;;
         prometheus) output=$(reload_prometheus "$port") ;;
       esac ||
         die "$(capital "$service") refused its new configuration and keeps the old: $output"$'\n'"$(last_lines "$service" 3)"
@@ -246,7 +254,7 @@ addresses() {
     case $service in
       grafana) purpose='dashboards; user admin, password: docker compose exec grafana cat /out/grafana/admin_password' ;;
       prometheus) purpose='metrics and rules' ;;
-      alertmanager) purpose='alerts and silences' ;;
+      alertmanager) purpose='alerts and silences; user and password as for Grafana' ;;
       responder) purpose='inbox: every message' ;;
       exporter) purpose='the bots' ;;
     esac

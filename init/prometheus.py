@@ -9,10 +9,14 @@ from typing import Any
 from init.yaml import dump, load, replace_address
 
 
-def render(source: Path, addresses: Mapping[str, str], services: Mapping[str, int]) -> str:
-    """The committed file with the compose names replaced: in targets and in addresses with http(s)://."""
+def render(source: Path, addresses: Mapping[str, str], services: Mapping[str, int], password: Path) -> str:
+    """The committed file with the compose names replaced: in targets and in addresses with http(s)://.
+
+    `password` is the file with Alertmanager's.
+    """
     document = load(source)
-    replaced: dict[str, Any] = _walk(document, {f"{name}:{port}": addresses[name] for name, port in services.items()})
+    names = {f"{name}:{port}": addresses[name] for name, port in services.items()}
+    replaced: dict[str, Any] = _walk(document, {**names, f"/out/prometheus/{password.name}": str(password)})
     folder = source.resolve().parent
     replaced["rule_files"] = [str(folder / pattern) for pattern in replaced.get("rule_files", [])]
     return dump(replaced, "prometheus/prometheus.yml")

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from init import alertmanager, prometheus, secrets, timezone
+from init import access, alertmanager, prometheus, secrets, timezone
 from init.faults import Faults
 from init.files import File, remove_others, write_all
 from init.settings import SERVICES, Settings, read
@@ -33,7 +33,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     # Grafana takes its password at its first start only: what it was given then must stay to be found.
     password = secrets.kept(password_file) or settings.grafana_password or secrets.made()
     routes = alertmanager.render(root / "alertmanager" / "alertmanager.yml", settings, folder, token)
-    scrapes = prometheus.render(root / "prometheus" / "prometheus.yml", settings.addresses, SERVICES)
+    web_file = folder / "web.yml"
+    password_copy = out / "prometheus" / "alertmanager_password"
+    scrapes = prometheus.render(root / "prometheus" / "prometheus.yml", settings.addresses, SERVICES, password_copy)
     templates = {
         folder / "templates" / path.name: path.read_text(encoding="utf-8")
         for path in sorted((root / "alertmanager" / "templates").glob("*.tmpl"))
@@ -45,6 +47,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files[out / "responder" / "timezone"] = File(zone)
     # Grafana runs under another user id, and its folder is a volume of its own.
     files[password_file] = File(password, 0o444)
+    # Alertmanager lets any web page of the owner's browser silence every alert, unless it asks for a password.
+    files[web_file] = File(access.web_config(web_file, password))
+    files[password_copy] = File(password)
     files[out / "prometheus" / "prometheus.yml"] = File(scrapes)
     files[folder / "alertmanager.yml"] = File(routes.text)
     _amtool(routes.text, templates, environ.get("PATH", os.defpath))
@@ -73,7 +78,7 @@ def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> Non
 
 
 def _grafana_lines(settings: Settings, password: str, file: Path) -> list[str]:
-    lines = [f"Grafana: user admin, password in {file}"]
+    lines = [f"Grafana and Alertmanager: user admin, password in {file}"]
     if settings.grafana_password not in ("", password):
         lines.append(
             "Grafana: GRAFANA_ADMIN_PASSWORD counts at the first start only. Change the password in Grafana itself"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from native import binaries, ports, private
 from native.applied import PROCESSES, Applied
@@ -26,7 +27,7 @@ LATE = ("prometheus", "grafana")  # Prometheus asks the exporter for the bots as
 PURPOSE = {
     "grafana": "dashboards; user admin, password as told above",
     "prometheus": "metrics and rules",
-    "alertmanager": "alerts and silences",
+    "alertmanager": "alerts and silences; user and password as for Grafana",
     "responder": "inbox: every message",
     "exporter": "the bots",
 }
@@ -197,9 +198,16 @@ class Stack:
 
     def _healthy(self, service: Service) -> bool:
         try:
-            return requests.get(self.settings.url(service) + service.ready_path, timeout=3).ok
-        except requests.RequestException:
+            return requests.get(self.settings.url(service) + service.ready_path, auth=self._auth(service), timeout=3).ok
+        except OSError:  # of requests too; or there is no password yet, of a version that had none
             return False
+
+    def _auth(self, service: Service) -> HTTPBasicAuth | None:
+        """User and password for a service that asks for them at any address; as bytes, or it would write Latin-1."""
+        if service.name != "alertmanager":
+            return None
+        password = (self.settings.out / "prometheus" / "alertmanager_password").read_bytes()
+        return HTTPBasicAuth(b"admin", password)
 
     def _state(self, service: Service, process: Process) -> str:
         if process.state in ("RUNNING", "STARTING"):
@@ -221,7 +229,7 @@ class Stack:
             if service.name == "prometheus":
                 refusal = self._hang_up(service)
             else:
-                answer = requests.post(f"{self.settings.url(service)}/-/reload", timeout=30)
+                answer = requests.post(f"{self.settings.url(service)}/-/reload", auth=self._auth(service), timeout=30)
                 refusal = "" if answer.ok else answer.text.strip()
         except requests.RequestException as error:
             raise StackError(f"{service.title} did not answer to a reload: {error}") from error

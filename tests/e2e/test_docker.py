@@ -118,7 +118,7 @@ def test_files_that_the_containers_may_not_read_are_told_and_nothing_starts(proj
 def test_all_are_healthy_and_the_bot_is_seen(running: Project) -> None:
     assert running.get("exporter", "/-/healthy")
     assert running.get("responder", "/-/healthy")
-    assert running.get("alertmanager", "/-/healthy")
+    assert running.get("alertmanager", "/-/healthy", password(running))
     wait_for("the demo bot in Prometheus", lambda: running.query('trading_bot_up{bot="demo"}==1'), 30)
     code, status = running.stack("status")
     assert code == 0, status
@@ -189,7 +189,7 @@ def test_changed_files_are_applied_without_a_restart_of_prometheus(running: Proj
     output = running.up()
     assert "Telegram: on" in output
     assert [target["labels"]["instance"] for target in running.get("exporter", "/sd")] == ["demo", "second"]
-    assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
+    assert "telegram" in running.get("alertmanager", "/api/v2/status", password(running))["config"]["original"]
     assert containers(running)["prometheus"]["State"]["StartedAt"] == before
 
 
@@ -205,6 +205,17 @@ def test_changed_rule_is_read_and_a_refused_one_is_told(running: Project) -> Non
     assert "Prometheus refused its new configuration and keeps the old" in output
     assert "rules/new.yml" in output
     assert containers(running)["prometheus"]["State"]["StartedAt"] == before
+
+
+def test_alertmanager_asks_for_the_password(running: Project) -> None:
+    assert running.get("alertmanager", "/api/v2/silences") is None
+    assert running.get("alertmanager", "/api/v2/silences", password(running)) == []
+
+    def accepted() -> bool:
+        jobs = running.query('up{job="alertmanager"}==1')
+        return bool(jobs and running.get("alertmanager", "/api/v2/alerts", password(running)))
+
+    wait_for("Prometheus may scrape it, and hand over its alerts", accepted, 60)
 
 
 def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:

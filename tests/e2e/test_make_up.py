@@ -100,7 +100,7 @@ def test_changed_files_are_applied_by_a_reload(running: Project) -> None:
     assert "Reloaded with a changed configuration: exporter, alertmanager." in running.up()
     assert pids(running) == before
     assert [target["labels"]["instance"] for target in running.get("exporter", "/sd")] == ["demo", "second"]
-    assert "telegram" in running.get("alertmanager", "/api/v2/status")["config"]["original"]
+    assert "telegram" in running.get("alertmanager", "/api/v2/status", password(running))["config"]["original"]
 
 
 def test_changed_rule_is_read_by_the_same_prometheus(running: Project) -> None:
@@ -122,6 +122,17 @@ def test_refusal_by_prometheus_itself_is_told(running: Project) -> None:
     for _ in range(2):
         with pytest.raises(StackError, match=r"^Prometheus refused its new configuration(.|\n)*nonsense"):
             stack.reload(next(service for service in SERVICES if service.name == "prometheus"))
+
+
+def test_alertmanager_asks_for_the_password(running: Project) -> None:
+    assert running.get("alertmanager", "/api/v2/silences") is None
+    assert running.get("alertmanager", "/api/v2/silences", password(running)) == []
+
+    def accepted() -> bool:
+        jobs = running.query('up{job="alertmanager"}==1')
+        return bool(jobs and running.get("alertmanager", "/api/v2/alerts", password(running)))
+
+    wait_for("Prometheus may scrape it, and hand over its alerts", accepted, 60)
 
 
 def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bcrypt
 import pytest
 import yaml
 
@@ -46,6 +47,39 @@ def tree(folder: Path) -> dict[str, tuple[str, int, int]]:
     }
 
 
+def test_alertmanager_asks_for_grafanas_password(tmp_path: Path) -> None:
+    def hashed() -> bytes:
+        users = yaml.safe_load((tmp_path / "alertmanager" / "web.yml").read_text())["basic_auth_users"]
+        assert users.keys() == {"admin"}
+        return bytes(users["admin"], "ascii")
+
+    run({}, tmp_path)
+    made = (tmp_path / "grafana" / "admin_password").read_bytes()
+    first = hashed()
+    assert bcrypt.checkpw(made, first)
+    config = yaml.safe_load((tmp_path / "prometheus" / "prometheus.yml").read_text())
+    job = next(job for job in config["scrape_configs"] if job["job_name"] == "alertmanager")
+    for asked in (job, config["alerting"]["alertmanagers"][0]):
+        assert Path(asked["basic_auth"]["password_file"]).read_bytes() == made
+    run({}, tmp_path)
+    assert hashed() == first
+    (tmp_path / "grafana" / "admin_password").unlink()
+    run({"GRAFANA_ADMIN_PASSWORD": "pässword: €"}, tmp_path)
+    assert bcrypt.checkpw("pässword: €".encode(), hashed())
+    with pytest.raises(Faults, match=r"GRAFANA_ADMIN_PASSWORD is over 72 bytes long"):
+        run({"GRAFANA_ADMIN_PASSWORD": "x" * 73}, tmp_path / "another")
+
+
+def test_broken_hash_is_made_anew(tmp_path: Path) -> None:
+    run({}, tmp_path)
+    path = tmp_path / "alertmanager" / "web.yml"
+    right = path.read_text()
+    for text in ("", "[", "basic_auth_users: {admin: nonsense}", "basic_auth_users: 1"):
+        path.write_text(text)
+        run({}, tmp_path)
+        assert path.read_text()[:40] == right[:40] and "$2b$10$" in path.read_text()
+
+
 def test_all_channels(tmp_path: Path) -> None:
     out = tmp_path / "out"
     monitoring = tmp_path / "monitoring.yml"
@@ -82,7 +116,7 @@ def test_all_channels(tmp_path: Path) -> None:
         "Email: on, to b@example.org, c@example.org by mail.example.org",
         "Heartbeat: on",
         "Inbox: always on, http://localhost:8080",
-        f"Grafana: user admin, password in {out / 'grafana' / 'admin_password'}",
+        f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):
         assert secret not in text

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,10 +82,14 @@ class Project:
         assert code == 0, output
         return output
 
-    def get(self, service: str, path: str) -> Any:
+    def get(self, service: str, path: str, password: str = "") -> Any:
         """What a service answers, read as JSON where it is; None when it doesn't answer 200."""
+        basic = b64encode(f"admin:{password}".encode()).decode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[service]}{path}")
+        if password:
+            request.add_header("Authorization", f"Basic {basic}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=5) as answer:
                 text = answer.read().decode()
         except (OSError, urllib.error.URLError):
             return None

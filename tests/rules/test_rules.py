@@ -65,7 +65,7 @@ def test_syntax() -> None:
 
 
 def test_configuration() -> None:
-    promtool("check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
+    promtool("check", "config", "--syntax-only", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
 
 
 def test_each_rule_file_is_loaded() -> None:
