@@ -76,6 +76,11 @@ choose_way() {
   case ${MODE:-} in
     '') [ -z "$now" ] || { say "$now"; return; }
         fault=$(docker_fault)
+        # History, inbox and password belong to a way: the one of the last time, not whichever can be had today.
+        if [ -z "$fault" ] && [ -d .stack/data/prometheus ]; then
+          say "Without containers, as before. To change that: make up MODE=docker" >&2
+          say native; return
+        fi
         [ -n "$fault" ] || { say docker; return; }
         say "$fault Starting without containers." >&2
         say native; return ;;
