@@ -12,7 +12,6 @@ from native.errors import StackError
 
 SUITE = "sid"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 APT_CONF = Path(__file__).with_name("apt.conf")
 
 
@@ -59,14 +58,17 @@ def _download(packages: Sequence[str], scratch: Path) -> list[Path]:
 
 
 def mirror() -> str:
-    """The Debian mirror that this machine's apt uses, else Debian's own address."""
+    """The Debian mirror that this machine's apt uses. Raises StackError where it uses none, as elsewhere than on Debian."""
     targets = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
     ).stdout.split()
-    return next((url.rstrip("/") for url in targets if url.rstrip("/").endswith("/debian")), DEFAULT_MIRROR)
+    found = next((url.rstrip("/") for url in targets if url.rstrip("/").endswith("/debian")), None)
+    if not found:
+        raise StackError("Debian's packages need a Debian mirror among apt's sources, which this machine doesn't have")
+    return found
 
 
 def _run(command: list[str], what: str, cwd: Path | None = None) -> None:

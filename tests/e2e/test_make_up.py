@@ -125,14 +125,7 @@ def test_refusal_by_prometheus_itself_is_told(running: Project) -> None:
 
 
 def test_alertmanager_asks_for_the_password(running: Project) -> None:
-    assert running.get("alertmanager", "/api/v2/silences") is None
-    assert running.get("alertmanager", "/api/v2/silences", password(running)) == []
-
-    def accepted() -> bool:
-        jobs = running.query('up{job="alertmanager"}==1')
-        return bool(jobs and running.get("alertmanager", "/api/v2/alerts", password(running)))
-
-    wait_for("Prometheus may scrape it, and hand over its alerts", accepted, 60)
+    running.check_alertmanagers_password(password(running))
 
 
 def test_web_pages_can_neither_stop_prometheus_nor_read_it(running: Project) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.stack import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("exporter", "responder", "alertmanager", "prometheus", "grafana")
 LEFT_OUT = shutil.ignore_patterns(
@@ -116,3 +118,15 @@ class Project:
         """An instant query's series."""
         answer = self.get("prometheus", f"/api/v1/query?query={expression}")
         return answer["data"]["result"] if answer else []
+
+    def check_alertmanagers_password(self, password: str) -> None:
+        """Nobody gets in without it; Prometheus has it."""
+        assert self.get("alertmanager", "/api/v2/silences") is None
+        assert self.get("alertmanager", "/api/v2/silences", password) == []
+
+        def accepted() -> bool:
+            return bool(
+                self.query('up{job="alertmanager"}==1') and self.get("alertmanager", "/api/v2/alerts", password)
+            )
+
+        wait_for("Prometheus may scrape it, and hand over its alerts", accepted, 60)
