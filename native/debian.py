@@ -58,7 +58,7 @@ def _download(packages: Sequence[str], scratch: Path) -> list[Path]:
 
 
 def mirror() -> str:
-    """The Debian mirror that this machine's apt uses. Raises StackError where it uses none, as elsewhere than on Debian."""
+    """The Debian mirror that this machine's apt uses. Raises StackError where it uses none."""
     targets = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],  # noqa: S607
         capture_output=True,
