@@ -128,4 +128,4 @@ def _cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is error:
             break
         error = inner
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__)[:300]
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -52,22 +52,24 @@ def hang(_: Handler, released: threading.Event) -> None:
     released.wait(60)
 
 
+def _write_on(handler: Handler, released: threading.Event, byte: bytes) -> None:
+    while not released.wait(0.02):
+        handler.wfile.write(byte)
+        handler.wfile.flush()
+
+
 def drip(handler: Handler, released: threading.Event) -> None:
     """A body that never ends, a byte at a time."""
     handler.send_response(200)
     handler.end_headers()
     handler.close_connection = True
-    while not released.wait(0.02):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
+    _write_on(handler, released, b" ")
 
 
 def drip_headers(handler: Handler, released: threading.Event) -> None:
     """Headers that never end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
-    while not released.wait(0.02):
-        handler.wfile.write(b"x")
-        handler.wfile.flush()
+    _write_on(handler, released, b"x")
 
 
 def keep_continuing(handler: Handler, released: threading.Event) -> None:
@@ -86,9 +88,7 @@ def trail(handler: Handler, released: threading.Event) -> None:
 def drip_chunks(handler: Handler, released: threading.Event) -> None:
     """The length of a chunk that never ends."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while not released.wait(0.02):
-        handler.wfile.write(b"0")
-        handler.wfile.flush()
+    _write_on(handler, released, b"0")
 
 
 def flood(handler: Handler, _: threading.Event) -> None:
