@@ -129,4 +129,5 @@ class Project:
                 self.query('up{job="alertmanager"}==1') and self.get("alertmanager", "/api/v2/alerts", password)
             )
 
-        wait_for("Prometheus may scrape it, and hand over its alerts", accepted, 60)
+        # An alert that fires before Prometheus has discovered Alertmanager (about 5 s) is sent again a minute later.
+        wait_for("Prometheus may scrape it, and hand over its alerts", accepted, 180)
