@@ -17,13 +17,14 @@ import waitress
 
 from exporter.bots import Bots
 from exporter.config import ConfigError, load
-from exporter.state import json_schema
+from exporter.document import json_schema
+from exporter.shard import ALL, Shard, shard
 from exporter.web import create_app
 
 log = logging.getLogger("exporter")
 
-# A scrape waits for its bot, so this many hung bots at once cost the others nothing.
-_THREADS = 64
+# A scrape waits for its bot, so this many scrapes of hung bots at once cost the others nothing.
+_THREADS = 256
 _SERVER: dict[str, Any] = {
     "threads": _THREADS,
     "ident": None,
@@ -56,7 +57,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data-dir", type=Path, default=Path("data"), help="what must outlive a restart; default: data"
     )
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        default=ALL,
+        metavar="NUMBER/COUNT",
+        help="serve one share of the bots, numbered from 0, where several exporters share them; default: 0/1, all",
+    )
+    parser.add_argument(
+        "--host-root", type=Path, default=Path("/"), help="where the machine's root folder is seen; default: /"
+    )
     return parser
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return shard(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -80,7 +98,7 @@ def _check(path: Path) -> int:
 def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="time=%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
     try:
-        bots = Bots(options.config, options.data_dir)
+        bots = Bots(options.config, options.data_dir, options.shard, options.host_root)
     except ConfigError as error:
         for fault in error.faults:
             log.error("%s", fault)
@@ -94,7 +112,7 @@ def _serve(options: argparse.Namespace) -> int:
     # In a thread: a second signal that comes during a reload would wait for it on its own stack, for ever.
     signal.signal(signal.SIGHUP, lambda *_: Thread(target=_reload, args=(bots,), daemon=True).start())
     signal.signal(signal.SIGTERM, lambda *_: _stop())
-    log.info("serving %d bots on http://%s:%d", len(bots.config.bots), host, port)
+    log.info("serving %d bots on http://%s:%d", len(bots.readers), host, port)
     server.run()  # until SystemExit or KeyboardInterrupt, which it takes as the end
     log.info("stopped")
     # A reading that hangs on a bot must not hold up the end.

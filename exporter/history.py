@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from exporter.histogram import Buckets, Histogram
+
 DURATION_BUCKETS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
 PROFIT_RATIO_BUCKETS = (-0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
@@ -24,15 +26,6 @@ class Trade:
     pair: str | None = None
     size: float | None = None
     fees: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Observations counted by upper bound (less or equal, the last is infinity), not cumulated, and their sum."""
-
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-    sum: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +65,6 @@ class Summary:
         return self.wins + self.losses + self.draws
 
 
-class _Buckets:
-    """A histogram that grows."""
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, value: float) -> None:
-        self._counts[bisect.bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    def value(self) -> Histogram:
-        return Histogram(self._bounds, tuple(self._counts), self._sum)
-
-    def mean(self) -> float | None:
-        count = sum(self._counts)
-        return self._sum / count if count else None
-
-
 class History:
     """All closed trades of a bot, each counted once by its id.
 
@@ -113,8 +86,8 @@ class History:
         self._fees: float | None = None
         self._best: float | None = None
         self._worst: float | None = None
-        self._durations = _Buckets(DURATION_BUCKETS)
-        self._profit_ratios = _Buckets(PROFIT_RATIO_BUCKETS)
+        self._durations = Buckets(DURATION_BUCKETS)
+        self._profit_ratios = Buckets(PROFIT_RATIO_BUCKETS)
         self._pair_profit: dict[str, float] = {}
         self._daily_profit: dict[dt.date, float] = {}
         self._closing_times: list[float] = []
@@ -150,6 +123,10 @@ class History:
         if not self._late:
             for trade in new:
                 self._count(trade)
+
+    def replace(self, trades: Iterable[Trade]) -> None:
+        """Temporary."""
+        self.add(trades)
 
     def _count_anew(self) -> None:
         self._forget_sums()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from exporter.bots import Bots
+from exporter.entries import DemoBot
 from exporter.reading import BotReader, Record, read_all
 from exporter.results import complete
-from exporter.sources import Part
+from exporter.sources import Group, Part
 from exporter.state import BotState
 
 # Seconds. A person waits less long than Prometheus does.
@@ -22,7 +24,6 @@ class Row:
     """A bot on the page, as text."""
 
     name: str
-    kind: str
     status: str
     demo: bool
     profit: str
@@ -35,21 +36,20 @@ class Row:
 def rows(bots: Bots) -> list[Row]:
     """Every configured bot, read now."""
     readers = list(bots.readers.values())
-    states = read_all(readers, ("bot", "trading"), time.monotonic() + _TIMEOUT)
-    return [_row(bots, reader, states[reader.name]) for reader in readers]
+    read = read_all(readers, ("bot", "trading"), time.monotonic() + _TIMEOUT)
+    return [_row(bots, reader, states) for reader, states in read]
 
 
-def _row(bots: Bots, reader: BotReader, states: Mapping[Part, BotState | None]) -> Row:
-    bot, trading = states["bot"], states["trading"]
+def _row(bots: Bots, reader: BotReader, states: Mapping[Group, Sequence[BotState]]) -> Row:
+    bot, trading = (next(iter(states[group]), None) for group in ("bot", "trading"))
     results = reader.attempt(lambda: complete(trading, bots.config.limits)) if trading else None
     currency = (bot.bot.currency if bot else None) or ""
     profit = results.profit_loss if results else None
     seen = bot.bot.last_activity if bot else None
     return Row(
         name=reader.name,
-        kind=reader.config.type,
         status=(bot.bot.status or "unknown") if bot else "can't be read",
-        demo=reader.config.type == "demo",
+        demo=isinstance(reader.config, DemoBot),
         profit="–" if profit is None else f"{profit:+,.2f} {currency}",
         trades=_number(results.total_trades if results else None),
         open_positions=_number(results.active_positions if results else None),
@@ -58,10 +58,13 @@ def _row(bots: Bots, reader: BotReader, states: Mapping[Part, BotState | None]) 
     )
 
 
+_ORDER: list[str] = [*get_args(Part), "results"]
+
+
 def _fault(record: Record) -> str:
     """One fault of a bot, as its parts mostly fail for the same reason; that of its liveness goes first."""
-    faults = record.faults
-    return next(iter(faults.get("bot") or faults.get("trading") or faults.get("results") or ()), "")
+    faults = sorted(record.faults.copy().items(), key=lambda item: _ORDER.index(item[0]))
+    return next((each for _, sentences in faults for each in sentences), "")
 
 
 def _number(value: int | None) -> str:

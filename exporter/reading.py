@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal, TypeVar
 
-from exporter.config import BotConfig
-from exporter.sources import Part, Source
+from exporter.entries import BotEntry
+from exporter.sources import Group, Part, Source
 from exporter.state import REASONS, BotState, SourceError
 
 log = logging.getLogger(__name__)
@@ -41,25 +41,31 @@ class BotReader:
 
     Args:
         config: the bot's entry in monitoring.yml.
-        source: what reads it.
+        sources: what reads it: the bot itself, and what else is known of it, the first one's word counting most.
         pool: threads for readings; one that hangs keeps its thread, and the next scrape waits for that same reading.
-        secret: the bot's password when the source was made; another one needs another source.
+        secret: the bot's password or token when its source was made; another one needs another source.
         record: what earlier readings came to, where the bot had another source before.
     """
 
     def __init__(
         self,
-        config: BotConfig,
-        source: Source,
+        config: BotEntry,
+        sources: Sequence[Source],
         pool: ThreadPoolExecutor,
         secret: str | None = None,
         record: Record | None = None,
     ) -> None:
         self.config = config
-        self.source = source
+        self.sources = sources
         self.secret = secret
         self.record = record or Record()
         self._pool = pool
+        self._parts: dict[Part, Source] = {}
+        self._groups: dict[Group, tuple[Part, ...]] = {}
+        for source in sources:
+            for group, part in source.groups.items():
+                self._parts[part] = source
+                self._groups[group] = (*self._groups.get(group, ()), part)
         self._running: dict[Part, Future[BotState]] = {}
         self._lock = Lock()
 
@@ -67,6 +73,10 @@ class BotReader:
     def name(self) -> str:
         """The bot's name, the value of the label `bot`."""
         return self.config.name
+
+    def parts(self, group: Group) -> tuple[Part, ...]:
+        """What to read for a group of metrics; nothing where nobody knows of it."""
+        return self._groups.get(group, ())
 
     def start(self, part: Part, deadline: float) -> Future[BotState]:
         """Begin a reading, or join the one that is under way."""
@@ -93,7 +103,7 @@ class BotReader:
     def _read(self, part: Part, deadline: float) -> BotState:
         began = time.monotonic()
         try:
-            state = self.source.read(part, deadline)
+            state = self._parts[part].read(part, deadline)
         except SourceError as error:
             self._count(part, error)
             raise
@@ -104,8 +114,9 @@ class BotReader:
         if state.problems:
             self._count(part, *state.problems)
         with self._lock:
-            self.record.last_success = time.time()
-            if part == "trading":
+            if self._parts[part] is self.sources[0]:
+                self.record.last_success = time.time()
+            if part in self.parts("trading"):
                 self.record.history_complete = state.history_complete
             if not state.problems and self.record.faults.pop(part, ()):
                 log.info("bot %s: its part %s can be read again", self.name, part)
@@ -139,15 +150,21 @@ class BotReader:
 
 
 def read_all(
-    readers: Sequence[BotReader], parts: Sequence[Part], deadline: float
-) -> dict[str, dict[Part, BotState | None]]:
-    """Read parts of several bots side by side.
+    readers: Sequence[BotReader], groups: Sequence[Group], deadline: float
+) -> list[tuple[BotReader, Mapping[Group, list[BotState]]]]:
+    """Read what groups need of several bots side by side.
 
     Returns:
-        By bot's name and part, the state, or None where it could not be read.
+        Each bot with its groups' states: of those who know of the group, those that could be read by the deadline, in
+        order. A part that several groups need is read once.
     """
-    started = [(reader, part, reader.start(part, deadline)) for reader in readers for part in parts]
-    states: dict[str, dict[Part, BotState | None]] = {reader.name: {} for reader in readers}
-    for reader, part, reading in started:
-        states[reader.name][part] = reader.finish(part, reading, deadline)
-    return states
+    started = []
+    for reader in readers:
+        parts = dict.fromkeys(part for group in groups for part in reader.parts(group))
+        started.append((reader, {part: reader.start(part, deadline) for part in parts}))
+    read = []
+    for reader, readings in started:
+        states = {part: reader.finish(part, reading, deadline) for part, reading in readings.items()}
+        of_groups = {group: [s for p in reader.parts(group) if (s := states[p]) is not None] for group in groups}
+        read.append((reader, of_groups))
+    return read

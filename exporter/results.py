@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter import statistics
+from exporter.equity import EquitySummary
 from exporter.history import Summary
-from exporter.state import BotState, EquityPoint, Position, Trading
+from exporter.state import BotState, Position, Trading
 
 # What is absent until enough trades are closed, and what needs enough days besides.
 _NEED_TRADES = ("win_rate", "profit_factor", "expectancy", "recovery_factor", "trades_per_hour", "trades_per_day")
@@ -49,7 +50,7 @@ def complete(state: BotState, limits: Limits) -> Trading:
         add(**_of_positions(state.positions))
     if state.trades is not None:
         add(**_of_trades(state.trades, known.get("total_trades", state.trades.count)))
-    if state.equity:
+    if state.equity is not None:
         add(**_of_equity(state.equity))
     add(**_of_profit(known, state.trades, state.positions))
     if state.trades is not None:
@@ -109,13 +110,8 @@ def _of_trades(trades: Summary, total: int) -> dict[str, float | None]:
     }
 
 
-def _of_equity(equity: tuple[EquityPoint, ...]) -> dict[str, float | None]:
-    points = sorted(equity, key=lambda point: point.time)
-    peak, worst = points[0].value, 0.0
-    for point in points:
-        peak = max(peak, point.value)
-        worst = max(worst, _drawdown(point.value, peak) or 0.0)
-    return {"equity": points[-1].value, "drawdown": _drawdown(points[-1].value, peak), "max_drawdown": worst}
+def _of_equity(equity: EquitySummary) -> dict[str, float | None]:
+    return {"equity": equity.value, "drawdown": equity.drawdown, "max_drawdown": equity.max_drawdown}
 
 
 def _of_profit(

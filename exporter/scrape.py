@@ -1,18 +1,19 @@
-"""What one scrape serves: chooses the bots and groups, has them read, and fills the metric families."""
+"""What one scrape serves: chooses the bots and groups, has them read, and writes the series."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
 from exporter.bots import Bots
-from exporter.metrics import bot, config, exporter, trading
+from exporter.metrics import bot, config, exporter, host, market, model, system, trading
 from exporter.metrics.families import Families
 from exporter.reading import BotReader, read_all
 from exporter.results import Limits, complete
-from exporter.sources import Part
+from exporter.sources import Group
 from exporter.state import BotState
 
 # prometheus-client's own metrics of this process.
@@ -21,7 +22,7 @@ ProcessCollector(registry=_process)
 PlatformCollector(registry=_process)
 GCCollector(registry=_process)
 
-PARTS: tuple[Part, ...] = ("bot", "trading")
+_READ_GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 def scrape(bots: Bots, names: Sequence[str], groups: Sequence[str], deadline: float) -> bytes:
@@ -35,27 +36,37 @@ def scrape(bots: Bots, names: Sequence[str], groups: Sequence[str], deadline: fl
     # A reload may have dropped a bot since the names were checked.
     known = bots.readers
     readers = [known[name] for name in names if name in known]
-    parts = [part for part in PARTS if part in groups]
-    states = read_all(readers, parts, deadline)
     families = Families()
-    for reader in readers:
-        if "bot" in groups:
-            bot.collect(families, reader.name, states[reader.name]["bot"])
-        state = states[reader.name].get("trading")
-        if state is not None:
-            reader.attempt(partial(_add_trading, families, reader, state, bots.config.limits))
+    read = [group for group in _READ_GROUPS if group in groups]
+    for reader, states in read_all(readers, read, deadline):
+        if "bot" in states:
+            bot.collect(families, reader.name, next(iter(states["bot"]), None))
+        reader.attempt(partial(_add_values, families, reader, states, bots.config.limits))
     _add_own(families, bots, readers, groups)
-    own = generate_latest(families)
+    own = families.text()
     return own + generate_latest(_process) if "exporter" in groups else own
 
 
-def _add_trading(families: Families, reader: BotReader, state: BotState, limits: Limits) -> None:
-    results = complete(state, limits)
-    reader.record.series_dropped += trading.collect(families, reader.name, results, state.trades, state.positions)
+def _add_values(
+    families: Families, reader: BotReader, states: Mapping[Group, Sequence[BotState]], limits: Limits
+) -> None:
+    name, dropped = reader.name, 0
+    for state in states.get("trading", ())[:1]:
+        results = complete(state, limits)
+        dropped += trading.collect(families, name, results, state.trades, state.positions)
+    # Of what several know, the first one's word counts: whole for a model and a market, value by value for the system.
+    for state in states.get("model", ())[:1]:
+        model.collect(families, name, state.model)
+    for state in states.get("market", ())[:1]:
+        dropped += market.collect(families, name, state.markets)
+    system.collect(families, name, states.get("system", ()))
+    reader.record.series_dropped += dropped
 
 
 def _add_own(families: Families, bots: Bots, readers: Sequence[BotReader], groups: Sequence[str]) -> None:
-    """The groups that need no reading; after the readings, so that they show them."""
+    """The groups that are not read from a bot; after the readings, so that they show them."""
+    if "host" in groups:
+        host.collect(families, bots.host.read())
     if "config" in groups:
         for reader in readers:
             config.collect(families, reader.name, bots.config.thresholds_of(reader.config))

@@ -1,26 +1,29 @@
 """The contract between sources and metrics: what is known of a bot at one moment.
 
-A source returns one immutable `BotState`. The JSON document that bots write themselves (`file` source) is
-`StateDocument`; `json_schema()` publishes its schema. Money is in the bot's account currency, times are Unix
-seconds, durations are seconds, ratios are fractions (0.1 is 10 %). A value that is not known is None, never 0.
+A source returns one immutable `BotState`. Money is in the bot's account currency, times are Unix seconds, durations are
+seconds, ratios are fractions (0.1 is 10 %). A value that is not known is None, never 0.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
-from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from exporter.history import Summary, Trade
+from exporter.equity import EquitySummary
+from exporter.histogram import Histogram
+from exporter.history import Summary
 from exporter.values import CURRENCY, FIRST_SECOND, LAST_SECOND, MOST
 
 Status = Literal["running", "paused", "stopped", "reloading", "error", "unknown"]
 Mode = Literal["live", "dry_run", "demo"]
+Trend = Literal["up", "down", "sideways"]
+Regime = Literal["bull", "bear", "sideways", "volatile", "calm"]
 STATUSES: tuple[str, ...] = get_args(Status)
+TRENDS: tuple[str, ...] = get_args(Trend)
+REGIMES: tuple[str, ...] = get_args(Regime)
 
 
 def _timestamp(value: object) -> object:
@@ -65,16 +68,14 @@ Text = Annotated[str, Field(max_length=200)]
 Currency = Annotated[str, Field(pattern=CURRENCY)]
 
 
-class _Object(BaseModel):
-    # A key that is not known is ignored (see unknown_keys), so that a bot may write more than is read.
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
+class Values(BaseModel):
+    """Values of one kind."""
+
+    # A key that is not known is not used (`Documents` warns of it), so that a bot may write more than is read.
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow", populate_by_name=True)
 
 
-# Of the rows of lists there are many: with slots each takes a fifth of a model's memory.
-_ROW = ConfigDict(strict=True, extra="ignore")
-
-
-class Bot(_Object):
+class Bot(Values):
     """Who the bot is and whether it works."""
 
     name: Text | None = None
@@ -90,7 +91,7 @@ class Bot(_Object):
     data_updated_at: Timestamp | None = None
 
 
-class Trading(_Object):
+class Trading(Values):
     """Results as the bot states them; what it leaves out is computed from its trades, positions and equity."""
 
     total_trades: Count | None = None
@@ -134,7 +135,65 @@ class Trading(_Object):
     max_consecutive_wins: Count | None = None
 
 
-class Position(_Object):
+class Model(Values):
+    """The model that predicts for the bot."""
+
+    accuracy: Ratio | None = None
+    precision: Ratio | None = None
+    recall: Ratio | None = None
+    f1_score: Ratio | None = None
+    auc: Ratio | None = None
+    prediction_confidence: Ratio | None = None
+    prediction_uncertainty: Positive | None = None
+    predictions_per_hour: Positive | None = None
+    prediction_time: Positive | None = None
+    last_prediction_time: Timestamp | None = None
+    last_retraining: Timestamp | None = None
+    retraining_frequency: Positive | None = None
+    loaded: bool | None = None
+    drift_detected: bool | None = None
+    drift_score: Positive | None = None
+    data_quality_score: Ratio | None = None
+    missing_data_rate: Ratio | None = None
+    outlier_rate: Ratio | None = None
+    data_freshness: Positive | None = None
+
+
+class Market(Values):
+    """One market that the bot watches."""
+
+    symbol: Annotated[str, Field(min_length=1, max_length=200)]
+    volatility: Positive | None = None
+    liquidity_score: Finite | None = None
+    price_change_1h: Finite | None = None
+    price_change_24h: Finite | None = None
+    volume_24h: Positive | None = None
+    volume_change_24h: Finite | None = None
+    rsi: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    macd: Finite | None = None
+    bollinger_position: Finite | None = None
+    support_resistance_strength: Finite | None = None
+    trend: Trend | None = None
+    regime: Regime | None = None
+
+
+class System(Values):
+    """What the bot uses, and how quick and reliable what it depends on is."""
+
+    cpu_usage: Ratio | None = None
+    memory_usage: Ratio | None = None
+    memory_bytes: Positive | None = None
+    network_latency: Positive | None = None
+    api_latency: Positive | None = None
+    api_calls_per_minute: Positive | None = None
+    requests_per_second: Positive | None = None
+    error_rate: Ratio | None = None
+    api_error_rate: Ratio | None = None
+    response_time_avg: Positive | None = None
+    response_time_p95: Positive | None = None
+
+
+class Position(Values):
     """An open position. `size` is the money put in; `stop_distance_ratio` how far the price is above its stop."""
 
     pair: Text
@@ -145,87 +204,11 @@ class Position(_Object):
     stop_distance_ratio: Finite | None = None
 
 
-@pydantic_dataclass(frozen=True, slots=True, config=_ROW)
-class EquityPoint:
-    """The account's value at a time."""
-
-    time: Timestamp
-    value: Finite
-
-
-@pydantic_dataclass(frozen=True, slots=True, config=_ROW)
-class _DocumentTrade:
-    """A closed trade in a document. `profit` is after fees."""
-
-    id: Annotated[int, Field(ge=0)] | Text
-    closed_at: Timestamp
-    profit: Finite
-    opened_at: Timestamp | None = None
-    profit_ratio: Finite | None = None
-    pair: Text | None = None
-    size: Positive | None = None
-    fees: Positive | None = None
-
-
-class StateDocument(_Object):
-    """The document that a bot in any language writes: a `timestamp`, objects and lists, all but the first optional."""
-
-    timestamp: Timestamp
-    bot: Bot = Bot()
-    trading: Trading = Trading()
-    # The first fault of a list is enough: millions of them would be told to nobody, and kept in memory.
-    trades: Annotated[tuple[_DocumentTrade, ...], Field(fail_fast=True, max_length=20_000)] | None = None
-    positions: Annotated[tuple[Position, ...], Field(fail_fast=True, max_length=1000)] | None = None
-    equity: Annotated[tuple[EquityPoint, ...], Field(fail_fast=True, max_length=20_000)] | None = None
-
-    def latest_time(self) -> tuple[str, float]:
-        """The latest of the document's times, with its path."""
-        times = {"timestamp": self.timestamp, "trading.last_trade_time": self.trading.last_trade_time}
-        times |= {f"bot.{k}": getattr(self.bot, k) for k in ("started_at", "last_activity", "data_updated_at")}
-        times |= {f"trades.{n}.closed_at": trade.closed_at for n, trade in enumerate(self.trades or ())}
-        times |= {f"equity.{n}.time": point.time for n, point in enumerate(self.equity or ())}
-        return max(((path, time) for path, time in times.items() if time is not None), key=lambda item: item[1])
-
-    def closed_trades(self) -> list[Trade]:
-        """The document's closed trades as the history takes them."""
-        return [
-            Trade(t.id, t.closed_at, t.profit, t.opened_at, t.profit_ratio, t.pair, t.size, t.fees)
-            for t in self.trades or ()
-        ]
-
-
-_document = TypeAdapter(StateDocument)
-
-
-def parse_document(text: bytes | str) -> StateDocument:
-    """Validate a state document.
-
-    Raises:
-        pydantic.ValidationError: with the path and the reason of every fault.
-    """
-    return _document.validate_json(text)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the state document."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | StateDocument.model_json_schema()
-
-
-def unknown_keys(document: Mapping[str, Any]) -> Iterator[str]:
-    """Paths of a document's keys that nothing reads, such as `trading.profitloss`: mostly slips of the pen."""
-    for key, value in document.items():
-        field = StateDocument.model_fields.get(key)
-        if field is None:
-            yield key
-        elif key in ("bot", "trading") and isinstance(value, dict):
-            known = set((Bot if key == "bot" else Trading).model_fields) | {"total_pnl"}
-            yield from (f"{key}.{k}" for k in value if k not in known)
-
-
 # Why a reading failed; the values of the label `reason` of trading_bot_source_errors_total.
 REASONS = {
     "auth": "user name or password refused",
     "connection": "no connection",
+    "dns": "a host name that can't be resolved",
     "http_status": "an answer that is not a success",
     "internal": "a fault of the exporter itself",
     "invalid": "an answer or document that is not what it should be",
@@ -256,7 +239,7 @@ def _printable(text: str, most: int) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-_NO_BOT, _NO_TRADING = Bot(), Trading()
+_NO_BOT, _NO_TRADING, _NO_MODEL, _NO_SYSTEM = Bot(), Trading(), Model(), System()
 
 
 @dataclass(frozen=True)
@@ -269,8 +252,12 @@ class BotState:
 
     bot: Bot = _NO_BOT
     trading: Trading = _NO_TRADING
+    model: Model = _NO_MODEL
+    markets: tuple[Market, ...] = ()
+    system: System = _NO_SYSTEM
     trades: Summary | None = None
     history_complete: bool = True
     positions: tuple[Position, ...] | None = None
-    equity: tuple[EquityPoint, ...] | None = None
+    equity: EquitySummary | None = None
+    response_times: Histogram | None = None  # since the exporter's start
     problems: tuple[SourceError, ...] = ()

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from exporter.metrics import bot, config, exporter, trading
+from exporter.metrics import bot, config, exporter, host, market, model, system, trading
 
-GROUPS = {"bot": bot, "trading": trading, "config": config, "exporter": exporter}
+GROUPS = {
+    "bot": bot,
+    "trading": trading,
+    "model": model,
+    "market": market,
+    "system": system,
+    "host": host,
+    "config": config,
+    "exporter": exporter,
+}
 
 # Every series name that the exporter serves of its own, with its group.
 METRICS: dict[str, str] = {

@@ -11,11 +11,14 @@ THRESHOLD = Family(
     ("threshold", "severity"),
 )
 RELOAD_SUCCESSFUL = Family(
-    "trading_bot_config_last_reload_successful", "Whether monitoring.yml was valid when last read: 1, or 0."
+    "trading_bot_config_last_reload_successful",
+    "Whether monitoring.yml was valid when last read: 1, or 0.",
+    of_bot=False,
 )
 RELOAD_TIME = Family(
     "trading_bot_config_last_reload_success_timestamp_seconds",
     "When monitoring.yml was last read and valid, in Unix seconds.",
+    of_bot=False,
 )
 FAMILIES = (THRESHOLD, RELOAD_SUCCESSFUL, RELOAD_TIME)
 

@@ -6,7 +6,7 @@ from exporter import __version__
 from exporter.metrics.families import Families, Family
 from exporter.reading import Record
 
-INFO = Family("trading_bot_exporter_info", "The exporter's version.", ("version",))
+INFO = Family("trading_bot_exporter_info", "The exporter's version.", ("version",), of_bot=False)
 SECONDS = Family("trading_bot_source_read_seconds", "How long the last reading took.", ("part",))
 LAST_SUCCESS = Family(
     "trading_bot_source_last_success_timestamp_seconds", "When the bot was last read, in Unix seconds."
@@ -18,7 +18,7 @@ COMPLETE = Family(
     "trading_bot_history_complete", "Whether all closed trades are read: 1, or 0 while a long history is paged through."
 )
 DROPPED = Family(
-    "trading_bot_series_dropped_total", "Series not served because a bot has too many pairs.", (), "counter"
+    "trading_bot_series_dropped_total", "Series not served because a bot has too many pairs or symbols.", (), "counter"
 )
 FAMILIES = (INFO, SECONDS, LAST_SUCCESS, ERRORS, COMPLETE, DROPPED)
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from exporter.state import BotState
 
-# What a scrape asks of a bot. `bot` is whether it is alive and must be quick; `trading` may take a scrape's time.
-Part = Literal["bot", "trading"]
+# The groups of metrics that are read from a bot.
+Group = Literal["bot", "trading", "model", "market", "system"]
+# What a source reads at once; the value of the label `part` of trading_bot_source_read_seconds.
+Part = Literal["bot", "trading", "api", "state", "process", "network"]
+
+# A document is read whole and at once, whatever is wanted of it.
+DOCUMENT: Mapping[Group, Part] = dict.fromkeys(("bot", "trading", "model", "market", "system"), "state")
+BESIDE: Mapping[Group, Part] = dict.fromkeys(("model", "market", "system"), "state")
 
 
 class Source(Protocol):
     """Reads one bot. A part is never read twice at the same time, two parts may be."""
+
+    @property
+    def groups(self) -> Mapping[Group, Part]:
+        """The groups that it knows of, each with the part to read for it."""
+        ...
 
     def read(self, part: Part, deadline: float) -> BotState:
         """Read a part of the bot's state.

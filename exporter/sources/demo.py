@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from exporter.history import History, Trade
-from exporter.sources import Part
+from exporter.sources import DOCUMENT, Group, Part
 from exporter.state import Bot, BotState, Position, Trading
 
 DAY = 86400
@@ -68,6 +68,8 @@ class DemoSource:
         zone: the time zone of days, weeks and months.
     """
 
+    groups: Mapping[Group, Part] = DOCUMENT
+
     def __init__(self, seed: int, since: float, zone: ZoneInfo) -> None:
         self._seed = seed
         self._since = since
@@ -76,7 +78,7 @@ class DemoSource:
 
     def read(self, part: Part, deadline: float) -> BotState:  # noqa: ARG002 - computed at once
         """The bot's state now."""
-        return self.state_at(time.time(), trading=part == "trading")
+        return self.state_at(time.time())
 
     def state_at(self, now: float, trading: bool = True) -> BotState:
         """The bot's state at a time in Unix seconds; times must not go back further than the latest asked for."""

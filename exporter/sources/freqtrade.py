@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from exporter.document import RESPONSE_TIME_BUCKETS
+from exporter.histogram import Buckets
 from exporter.history import Summary
-from exporter.sources import Part
+from exporter.sources import Group, Part
+from exporter.sources.client import MIB, get, new_session, parsed
 from exporter.sources.freqtrade_trades import TradeReader
-from exporter.sources.http import MIB, get_json, new_session
 from exporter.state import Bot, BotState, Position, SourceError, Status, Trading
 from exporter.values import currency, finite, label, seconds
 
@@ -42,20 +46,42 @@ class FreqtradeSource:
         url: the API server's address, such as http://127.0.0.1:8080.
         username, password: of freqtrade's `api_server`.
         zone: the time zone of days, weeks and months.
+        ca_file: certificates to trust instead of the well-known ones.
     """
 
-    def __init__(self, url: str, username: str, password: str, zone: ZoneInfo) -> None:
+    groups: Mapping[Group, Part] = {"bot": "bot", "trading": "trading", "system": "api"}
+
+    def __init__(self, url: str, username: str, password: str, zone: ZoneInfo, ca_file: Path | None = None) -> None:
         self._api = url.rstrip("/") + "/api/v1/"
         # Basic on every call: no login whose tokens could run out, and a restarted bot needs no new one.
-        self._session = new_session(username, password)
+        self._session = new_session(username, password, ca_file=ca_file)
         self._trades = TradeReader(self._fetch_trades, zone)
+        self._response_times = Buckets(RESPONSE_TIME_BUCKETS)
+        self._lock = Lock()  # parts are read at the same time, and all observe response times
 
     def read(self, part: Part, deadline: float) -> BotState:
-        """Read whether the bot is alive (`bot`) or its results (`trading`)."""
+        """Read whether the bot is alive (`bot`), its results (`trading`), or how its API answers (`api`)."""
+        if part == "api":  # from the calls of the others
+            with self._lock:
+                return BotState(response_times=self._response_times.value())
         return self._read_bot(deadline) if part == "bot" else self._read_trading(deadline)
 
     def _get(self, call: str, deadline: float, at_most: float, **params: Any) -> Any:
-        return get_json(self._session, self._api + call, deadline, at_most, params, _MOST_BYTES.get(call, MIB))
+        url = self._api + call
+        began = time.monotonic()
+        try:
+            body = get(self._session, url, deadline, at_most, params, _MOST_BYTES.get(call, MIB))
+        except SourceError as error:
+            # Whoever waits in vain has waited; a refused connection is quick, and no answer.
+            if error.reason in ("timeout", "http_status"):
+                self._observe(time.monotonic() - began)
+            raise
+        self._observe(time.monotonic() - began)
+        return parsed(url, body)
+
+    def _observe(self, response_time: float) -> None:
+        with self._lock:
+            self._response_times.observe(response_time)
 
     def _read_bot(self, deadline: float) -> BotState:
         health = _object(self._get("health", deadline, _ALIVE), "health")
@@ -92,7 +118,7 @@ class FreqtradeSource:
         return BotState(
             trading=trading_of(config, balance, count, profit, orders),
             trades=summary,
-            history_complete=self._trades.complete,
+            history_complete=summary is not None,
             positions=positions,
             problems=tuple(problems),
         )

@@ -1,131 +1,59 @@
-"""One JSON answer over HTTP, within a total time and size, from the configured host only."""
+"""Source `http`: a state document that a bot serves."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import hashlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
-import requests
-from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import HTTPError
+from exporter.document import MAX_BYTES, Documents
+from exporter.sources import DOCUMENT, Group, Part
+from exporter.sources.client import get, new_session
+from exporter.state import BotState, SourceError
 
-from exporter.sources.hard_end import HardEndAdapter, hard_end
-from exporter.state import SourceError
-from exporter.values import values_in
-
-MIB = 1 << 20
-# An open trade has about 90, a page of closed ones 34,000. A value can take a hundred times its text in memory.
-MOST_VALUES = 60_000
+# Seconds. A bot that takes longer for a document that it only has to send doesn't work.
+_AT_MOST = 5.0
 
 
-def new_session(username: str | None = None, password: str | None = None) -> requests.Session:
-    """A session that keeps its connections and sends HTTP Basic credentials where given.
-
-    The environment's proxies and .netrc are not used: a bot's address is used as configured, and its password goes
-    to it alone.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    session.mount("http://", HardEndAdapter())
-    session.mount("https://", HardEndAdapter())
-    session.headers["Accept"] = "application/json"
-    # A few packed bytes can unpack to gigabytes.
-    session.headers["Accept-Encoding"] = "identity"
-    session.headers["User-Agent"] = "trading-bot-exporter"
-    if username is not None:
-        # As bytes, for a name or password outside Latin-1.
-        session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
-    return session
-
-
-def get_json(
-    session: requests.Session,
-    url: str,
-    deadline: float,
-    at_most: float,
-    params: Mapping[str, Any] | None = None,
-    most_bytes: int = MIB,
-) -> Any:
-    """GET a URL's JSON.
+class HttpSource:
+    """Reads a state document from a URL. It is parsed once for each version.
 
     Args:
-        deadline: the `time.monotonic()` at which the whole scrape ends.
-        at_most: seconds that this call may take, however far off the deadline is.
-        most_bytes: a larger answer is refused.
-
-    Raises:
-        SourceError: with the reason and a sentence that names the URL.
+        url: of the document.
+        stale_after: seconds after the document's timestamp for which its values are served.
+        zone: the time zone of days, weeks and months.
+        username: for HTTP Basic.
+        secret: the user's password or, without a user, a bearer token.
+        ca_file: certificates to trust instead of the well-known ones.
     """
-    end = min(deadline, time.monotonic() + at_most)
-    left = end - time.monotonic()
-    if left <= 0:
-        raise SourceError("timeout", f"{url}: no time left for this call")
-    late = f"{url}: no answer within {at_most:g} s, or the scrape's time"
-    try:
-        with (
-            hard_end(end),
-            session.get(url, params=params, timeout=left, stream=True, allow_redirects=False) as response,
-        ):
-            if response.status_code != 200:
-                raise _not_a_success(url, response)
-            body = _body(url, response, most_bytes)
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        # A connection that was shut down fails in many ways, of which none is the reason.
-        if time.monotonic() >= end:
-            raise SourceError("timeout", late) from error
-        raise _failure(url, error, late) from error
-    if time.monotonic() >= end:  # a body without a length just ends when its connection is shut down
-        raise SourceError("timeout", late)
-    if (values := values_in(body)) > MOST_VALUES:
-        raise SourceError("invalid", f"{url}: the answer has some {values} values, more than {MOST_VALUES}")
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise SourceError("invalid", f"{url}: the answer is not JSON: {_cause(error)}") from error
 
+    groups: Mapping[Group, Part] = DOCUMENT
 
-def _failure(url: str, error: Exception, late: str) -> SourceError:
-    if isinstance(error, requests.Timeout | TimeoutError):
-        # The same words each time, for the log tells a fault when it changes.
-        return SourceError("timeout", late)
-    if isinstance(error, requests.exceptions.SSLError):
-        return SourceError("tls", f"{url}: {_cause(error)}; check the certificate and the https:// address")
-    if isinstance(error, requests.ConnectionError):
-        return SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?")
-    return SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}")
+    def __init__(
+        self,
+        url: str,
+        stale_after: float,
+        zone: ZoneInfo,
+        username: str | None = None,
+        secret: str | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._url = url
+        password, token = (secret, None) if username is not None else (None, secret)
+        self._session = new_session(username, password, token, ca_file)
+        # A query may hold a key: it is not told.
+        self._documents = Documents(url.partition("?")[0], stale_after, zone)
+        self._digest = b""
 
-
-def _body(url: str, response: requests.Response, most_bytes: int) -> bytes:
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        raise SourceError("invalid", f"{url}: not a proper HTTP answer: packed ({encoding}), which was not asked for")
-    body = bytearray()
-    while piece := response.raw.read1(65536, decode_content=False):
-        body += piece
-        if len(body) > most_bytes:
-            raise SourceError("invalid", f"{url}: the answer is larger than {most_bytes / MIB:g} MiB")
-    return bytes(body)
-
-
-def _not_a_success(url: str, response: requests.Response) -> SourceError:
-    status = response.status_code
-    if status in (401, 403):
-        return SourceError("auth", f"{url}: HTTP {status}: user name or password refused; check them in monitoring.yml")
-    if 300 <= status < 400:
-        where = response.headers.get("Location", "nowhere")[:200]
-        return SourceError(
-            "http_status", f"{url}: HTTP {status}, sent on to {where!r}; redirects are not followed, give the final url"
-        )
-    return SourceError("http_status", f"{url}: HTTP {status} {response.reason or ''}".rstrip())
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason, such as 'Connection refused', instead of requests' nested text."""
-    while True:
-        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
-        if not isinstance(inner, BaseException) or inner is error:
-            break
-        error = inner
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    def read(self, part: Part, deadline: float) -> BotState:  # noqa: ARG002 - a document is read whole
+        """The document's state; the last good one's while the present one is invalid and that one not stale."""
+        body = get(self._session, self._url, deadline, _AT_MOST, most_bytes=MAX_BYTES)
+        digest = hashlib.sha256(body).digest()
+        if digest != self._digest:
+            self._digest = digest
+            with contextlib.suppress(SourceError):  # it comes with the state
+                self._documents.take(body)
+        return self._documents.state(time.time())

@@ -1,0 +1,165 @@
+"""The HTTP client of sources: one answer, within a total time and size, from the configured host only."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError
+
+from exporter.sources.hard_end import HardEndAdapter, hard_end
+from exporter.state import SourceError
+from exporter.values import values_in
+
+MIB = 1 << 20
+# An open trade has about 90, a page of closed ones 34,000. A value can take a hundred times its text in memory.
+MOST_VALUES = 60_000
+
+
+def new_session(
+    username: str | None = None,
+    password: str | None = None,
+    token: str | None = None,
+    ca_file: Path | None = None,
+) -> requests.Session:
+    """A session that keeps its connections and sends HTTP Basic credentials or a bearer token where given.
+
+    The environment's proxies and .netrc are not used: a bot's address is used as configured, and its password goes
+    to it alone.
+
+    Args:
+        username, password: for HTTP Basic.
+        token: for `Authorization: Bearer`.
+        ca_file: certificates to trust instead of the well-known ones.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("http://", HardEndAdapter())
+    session.mount("https://", HardEndAdapter())
+    session.headers["Accept"] = "application/json"
+    # A few packed bytes can unpack to gigabytes.
+    session.headers["Accept-Encoding"] = "identity"
+    session.headers["User-Agent"] = "trading-bot-exporter"
+    if username is not None:
+        # As bytes, for a name or password outside Latin-1.
+        session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
+    if token is not None:
+        session.headers["Authorization"] = f"Bearer {token}"
+    if ca_file is not None:
+        session.verify = str(ca_file)
+    return session
+
+
+def get(
+    session: requests.Session,
+    url: str,
+    deadline: float,
+    at_most: float,
+    params: Mapping[str, Any] | None = None,
+    most_bytes: int = MIB,
+) -> bytes:
+    """GET a URL.
+
+    Args:
+        deadline: the `time.monotonic()` at which the whole scrape ends.
+        at_most: seconds that this call may take, however far off the deadline is.
+        most_bytes: a larger answer is refused.
+
+    Raises:
+        SourceError: with the reason and a sentence that names the URL.
+    """
+    where = url.partition("?")[0]  # a query may hold a key: it is not told
+    end = min(deadline, time.monotonic() + at_most)
+    left = end - time.monotonic()
+    if left <= 0:
+        raise SourceError("timeout", f"{where}: no time left for this call")
+    late = f"{where}: no answer within {at_most:g} s, or the scrape's time"
+    try:
+        with (
+            hard_end(end),
+            session.get(url, params=params, timeout=left, stream=True, allow_redirects=False) as response,
+        ):
+            if response.status_code != 200:
+                raise _not_a_success(where, response)
+            body = _body(where, response, most_bytes)
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        # A connection that was shut down fails in many ways, of which none is the reason.
+        if time.monotonic() >= end:
+            raise SourceError("timeout", late) from error
+        raise _failure(where, error, late) from error
+    if time.monotonic() >= end:  # a body without a length just ends when its connection is shut down
+        raise SourceError("timeout", late)
+    return body
+
+
+def parsed(url: str, body: bytes) -> Any:
+    """The JSON of a body that a URL gave.
+
+    Raises:
+        SourceError: it is none, or has more values than fit in memory.
+    """
+    if (values := values_in(body)) > MOST_VALUES:
+        raise SourceError("invalid", f"{url}: the answer has some {values} values, more than {MOST_VALUES}")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SourceError("invalid", f"{url}: the answer is not JSON: {_cause(error)}") from error
+
+
+def _failure(url: str, error: Exception, late: str) -> SourceError:
+    if isinstance(error, requests.Timeout | TimeoutError):
+        # The same words each time, for the log tells a fault when it changes.
+        return SourceError("timeout", late)
+    if isinstance(error, requests.exceptions.SSLError):
+        return SourceError("tls", f"{url}: {_cause(error)}; check the certificate and the https:// address")
+    if isinstance(error, requests.ConnectionError):
+        if isinstance(_innermost(error), socket.gaierror):
+            return SourceError("dns", f"{url}: {_cause(error)}; is the host's name right?")
+        return SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?")
+    return SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}")
+
+
+def _body(url: str, response: requests.Response, most_bytes: int) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise SourceError("invalid", f"{url}: not a proper HTTP answer: packed ({encoding}), which was not asked for")
+    body = bytearray()
+    while piece := response.raw.read1(65536, decode_content=False):
+        body += piece
+        if len(body) > most_bytes:
+            raise SourceError("invalid", f"{url}: the answer is larger than {most_bytes / MIB:g} MiB")
+    return bytes(body)
+
+
+def _not_a_success(url: str, response: requests.Response) -> SourceError:
+    status = response.status_code
+    if status in (401, 403):
+        return SourceError(
+            "auth", f"{url}: HTTP {status}: user name, password or token refused; check them in monitoring.yml"
+        )
+    if 300 <= status < 400:
+        where = response.headers.get("Location", "nowhere")[:200]
+        return SourceError(
+            "http_status", f"{url}: HTTP {status}, sent on to {where!r}; redirects are not followed, give the final url"
+        )
+    return SourceError("http_status", f"{url}: HTTP {status} {response.reason or ''}".rstrip())
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if not isinstance(inner, BaseException) or inner is error:
+            return error
+        error = inner
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, such as 'Connection refused', instead of requests' nested text."""
+    error = _innermost(error)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

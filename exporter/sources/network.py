@@ -1,0 +1,11 @@
+"""temporary"""
+
+from __future__ import annotations
+
+
+class ProbeSource:
+    def __init__(self, a): ...
+
+
+def address(t: str):
+    return (t, 1)

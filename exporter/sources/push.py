@@ -1,0 +1,5 @@
+"""temporary"""
+
+
+class PushSource:
+    def __init__(self, *a): ...
