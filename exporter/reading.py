@@ -162,7 +162,7 @@ def read_all(
     for reader in readers:
         parts = dict.fromkeys(part for group in groups for part in reader.parts(group))
         started.append((reader, {part: reader.start(part, deadline) for part in parts}))
-    read = []
+    read: list[tuple[BotReader, Mapping[Group, list[BotState]]]] = []
     for reader, readings in started:
         states = {part: reader.finish(part, reading, deadline) for part, reading in readings.items()}
         of_groups = {group: [s for p in reader.parts(group) if (s := states[p]) is not None] for group in groups}

@@ -140,9 +140,7 @@ def _body(url: str, response: requests.Response, most_bytes: int) -> bytes:
 def _not_a_success(url: str, response: requests.Response) -> SourceError:
     status = response.status_code
     if status in (401, 403):
-        return SourceError(
-            "auth", f"{url}: HTTP {status}: user name, password or token refused; check them in monitoring.yml"
-        )
+        return SourceError("auth", f"{url}: HTTP {status}: credentials refused; check those that monitoring.yml names")
     if 300 <= status < 400:
         where = response.headers.get("Location", "nowhere")[:200]
         return SourceError(
