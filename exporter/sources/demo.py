@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from exporter.document import RESPONSE_TIME_BUCKETS
+from exporter.histogram import Buckets
 from exporter.history import History, Trade
 from exporter.sources import DOCUMENT, Group, Part
-from exporter.state import Bot, BotState, Position, Trading
+from exporter.sources.demo_values import markets_at, model_at, response_time, system_at
+from exporter.state import Bot, BotState, Position, Regime, Trading
 
 DAY = 86400
 CAPITAL = 10_000.0
@@ -28,16 +31,21 @@ PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT")
 REGIME_DAYS = 4
 
 
-class Regime(NamedTuple):
+class _Regime(NamedTuple):
     """How trades go for some days: the chance of a win, and typical profit and loss as ratios of the stake."""
 
+    name: Regime
     wins: float
     win: float
     loss: float
 
 
 # A cycle of regimes would be seen as one; the weights make the good ones the more frequent.
-_REGIMES = (Regime(0.66, 0.012, 0.009), Regime(0.54, 0.010, 0.010), Regime(0.36, 0.008, 0.013))
+_REGIMES = (
+    _Regime("bull", 0.66, 0.012, 0.009),
+    _Regime("sideways", 0.54, 0.010, 0.010),
+    _Regime("bear", 0.36, 0.008, 0.013),
+)
 _WEIGHTS = (5, 4, 2)
 
 
@@ -75,12 +83,15 @@ class DemoSource:
         self._since = since
         self._history = History(zone)
         self._told = since  # the time up to which closed trades are in the history
+        self._turns: dict[tuple[int, int], list[_Deal]] = {}  # those of the last days, by pair and turn
+        self._responses = Buckets(RESPONSE_TIME_BUCKETS)
+        self._responded: int | None = None  # the second up to which response times are counted
 
-    def read(self, part: Part, deadline: float) -> BotState:  # noqa: ARG002 - computed at once
+    def read(self, part: Part, deadline: float) -> BotState:  # noqa: ARG002 - all is computed at once
         """The bot's state now."""
         return self.state_at(time.time())
 
-    def state_at(self, now: float, trading: bool = True) -> BotState:
+    def state_at(self, now: float) -> BotState:
         """The bot's state at a time in Unix seconds; times must not go back further than the latest asked for."""
         bot = Bot.model_construct(
             name="Demo bot",
@@ -94,9 +105,8 @@ class DemoSource:
             last_activity=now - now % 5,
             data_updated_at=now - now % 60,
         )
-        if not trading:
-            return BotState(bot=bot)
         self._tell(now)
+        self._respond(now)
         trades = self._history.summary(now, CAPITAL)
         return BotState(
             bot=bot,
@@ -106,6 +116,10 @@ class DemoSource:
                 pending_orders=int(now // 600) % 3,
                 max_exposure=STAKE * len(PAIRS),
             ),
+            model=model_at(self._seed, now),
+            markets=markets_at(self._seed, now, PAIRS, self._regime(math.floor(now / DAY)).name),
+            system=system_at(self._seed, now),
+            response_times=self._responses.value(),
             trades=trades,
             positions=tuple(_position(d, now) for d in self._deals(now - DAY, now) if d.opened_at <= now < d.closed_at),
         )
@@ -116,15 +130,31 @@ class DemoSource:
         self._history.add(_trade(deal) for deal in deals if self._told < deal.closed_at <= now)
         self._told = max(self._told, now)
 
+    def _respond(self, now: float) -> None:
+        """Measure a response time every ten seconds since the last time, or for an hour where that is longer ago."""
+        until = math.floor(now / 10) * 10
+        since = until if self._responded is None else max(self._responded, until - 3600)
+        for second in range(since, until, 10):
+            self._responses.observe(response_time(self._seed, second))
+        self._responded = max(until, since)
+
     def _deals(self, start: float, end: float) -> Iterator[_Deal]:
         """The deals of all turns that touch a span of time, none opened before the history begins."""
+        self._turns = {key: deals for key, deals in self._turns.items() if (key[1] + 3) * DAY > start}
         for number, pair in enumerate(PAIRS):
             shift = number * DAY / len(PAIRS)
             for turn in range(math.floor((start - shift) / DAY), math.floor((end - shift) / DAY) + 1):
-                yield from (d for d in self._turn(number, pair, turn, turn * DAY + shift) if d.opened_at >= self._since)
+                key = number, turn
+                if key not in self._turns:
+                    deals = self._turn(number, pair, turn, turn * DAY + shift)
+                    self._turns[key] = [d for d in deals if d.opened_at >= self._since]
+                yield from self._turns[key]
+
+    def _regime(self, turn: int) -> _Regime:
+        return self._random("regime", turn // REGIME_DAYS).choices(_REGIMES, _WEIGHTS)[0]
 
     def _turn(self, number: int, pair: str, turn: int, start: float) -> Iterator[_Deal]:
-        regime = self._random("regime", turn // REGIME_DAYS).choices(_REGIMES, _WEIGHTS)[0]
+        regime = self._regime(turn)
         chance = self._random(pair, turn)
         opened, count = start, 0
         while True:

@@ -1,0 +1,105 @@
+"""What the simulated bot tells of its model, its markets and its machine: calm waves, the same for the same seed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from exporter.state import Market, Model, Regime, System, Trend
+
+_HOUR, _DAY = 3600, 86400
+
+
+def _wave(seed: int, name: str, now: float, middle: float, swing: float) -> float:
+    """A value that moves around its middle, by at most `swing`, over minutes, hours and days."""
+    chance = random.Random(f"{seed}:{name}")  # noqa: S311 - a story, not a secret
+    parts = [(chance.uniform(0.7, 1.3) * period, chance.uniform(0, 2 * math.pi)) for period in (_HOUR, 5 * _HOUR, _DAY)]
+    return middle + swing * sum(math.sin(2 * math.pi * now / period + phase) for period, phase in parts) / len(parts)
+
+
+def model_at(seed: int, now: float) -> Model:
+    """The model, which is trained each midnight UTC and drifts until the next."""
+    trained = now - now % _DAY
+    drift = 0.01 + 0.05 * (now - trained) / _DAY
+
+    def wave(name: str, middle: float, swing: float) -> float:
+        return _wave(seed, name, now, middle, swing)
+
+    accuracy = wave("accuracy", 0.78, 0.03) - drift / 2
+    return Model.model_construct(
+        accuracy=accuracy,
+        precision=accuracy + wave("precision", 0.0, 0.02),
+        recall=accuracy - wave("recall", 0.03, 0.02),
+        f1_score=accuracy - 0.015,
+        auc=accuracy + 0.06,
+        prediction_confidence=wave("confidence", 0.74, 0.05),
+        prediction_uncertainty=wave("uncertainty", 0.12, 0.03),
+        predictions_per_hour=60.0,
+        prediction_time=wave("prediction", 0.03, 0.01),
+        last_prediction_time=now - now % 60,
+        last_retraining=trained,
+        retraining_frequency=1.0,
+        loaded=True,
+        drift_detected=False,
+        drift_score=drift,
+        data_quality_score=wave("quality", 0.95, 0.03),
+        missing_data_rate=wave("missing", 0.004, 0.003),
+        outlier_rate=wave("outliers", 0.01, 0.005),
+        data_freshness=now % 60,
+    )
+
+
+def markets_at(seed: int, now: float, symbols: Sequence[str], regime: Regime) -> tuple[Market, ...]:
+    """The markets, all of them in the day's regime."""
+    trend: Trend = "up" if regime == "bull" else "down" if regime == "bear" else "sideways"
+    lean = {"up": 0.01, "down": -0.01, "sideways": 0.0}[trend]
+
+    def market(symbol: str) -> Market:
+        def wave(name: str, middle: float, swing: float) -> float:
+            return _wave(seed, symbol + name, now, middle, swing)
+
+        return Market.model_construct(
+            symbol=symbol,
+            volatility=wave("volatility", 0.02, 0.012),
+            liquidity_score=wave("liquidity", 0.8, 0.1),
+            price_change_1h=wave("hour", lean / 5, 0.006),
+            price_change_24h=wave("day", 2 * lean, 0.03),
+            volume_24h=wave("volume", 4e8, 1e8),
+            volume_change_24h=wave("change", 0.0, 0.3),
+            rsi=wave("rsi", 50 + 800 * lean, 20),
+            macd=wave("macd", 100 * lean, 4),
+            bollinger_position=wave("bollinger", 0.5 + 10 * lean, 0.35),
+            support_resistance_strength=wave("support", 0.6, 0.25),
+            trend=trend,
+            regime=regime,
+        )
+
+    return tuple(market(symbol) for symbol in symbols)
+
+
+def system_at(seed: int, now: float) -> System:
+    """The machine that it would run on."""
+
+    def wave(name: str, middle: float, swing: float) -> float:
+        return _wave(seed, name, now, middle, swing)
+
+    memory = wave("memory", 0.3, 0.05)
+    return System.model_construct(
+        cpu_usage=wave("cpu", 0.2, 0.12),
+        memory_usage=memory,
+        memory_bytes=round(memory * 2**30),
+        network_latency=wave("network", 0.06, 0.03),
+        api_latency=wave("api", 0.12, 0.05),
+        api_calls_per_minute=wave("calls", 42, 15),
+        requests_per_second=wave("requests", 0.7, 0.2),
+        error_rate=wave("errors", 0.002, 0.0015),
+        api_error_rate=wave("api errors", 0.003, 0.002),
+        response_time_avg=wave("average", 0.15, 0.04),
+        response_time_p95=wave("p95", 0.4, 0.1),
+    )
+
+
+def response_time(seed: int, second: int) -> float:
+    """The response time that was measured in a second."""
+    return random.Random(f"{seed}:response:{second}").lognormvariate(math.log(0.12), 0.5)  # noqa: S311
