@@ -34,6 +34,9 @@ _SERVER: dict[str, Any] = {
     "connection_limit": 1000,
     "channel_timeout": 30,
     "cleanup_interval": 5,
+    # What is sent faster than it is taken waits in memory, never in a file, and no more of it than this.
+    "outbuf_high_watermark": 1024 * 1024,
+    "outbuf_overflow": 2 * 1024 * 1024,
     "asyncore_use_poll": True,  # select() knows no file beyond the 1024th
 }
 

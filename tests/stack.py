@@ -141,6 +141,10 @@ class Stack:
         path = self.folder / ".stack" / "out" / "prometheus" / "alertmanager_password"
         return ("admin", path.read_text()) if name == "alertmanager" else None
 
+    def pid(self, name: str) -> int:
+        """The id of a process."""
+        return self._processes[name].pid
+
     def kill(self, name: str, sign: signal.Signals = signal.SIGKILL) -> None:
         """End one process and wait for its end."""
         process = self._processes.pop(name)

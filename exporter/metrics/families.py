@@ -72,8 +72,11 @@ class Families:
             lines.append(f"{family.name}_count{name} {totals[-1]}\n{family.name}_sum{name} {histogram.sum}\n")
 
     def text(self) -> bytes:
-        """All families."""
-        return "".join(line for family in self._families.values() for line in family.lines).encode()
+        """All families, which are then told: of a thousand bots they take as much memory as their text."""
+        text = bytearray()
+        while self._families:
+            text += "".join(self._families.pop(next(iter(self._families))).lines).encode()
+        return bytes(text)
 
     def _begin(self, family: Family) -> _Lines:
         names = ("bot", *family.labels) if family.of_bot else family.labels

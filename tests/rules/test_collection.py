@@ -8,16 +8,25 @@ from typing import Any
 
 import yaml
 
+from exporter.metrics import GROUPS
 from tests.stack import ROOT
 
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
 JOBS: dict[str, Any] = {job["job_name"]: job for job in CONFIG["scrape_configs"]}
 # How often each group is read, and how long that may take. The worst delay of a message follows from these.
-GROUPS = {"bot": ("10s", "8s"), "trading": ("60s", "30s"), "config": ("15s", "10s"), "exporter": ("15s", "10s")}
+OF_BOTS = {
+    "bot": ("10s", "8s"),
+    "trading": ("60s", "30s"),
+    "model": ("120s", "10s"),
+    "market": ("60s", "10s"),
+    "system": ("30s", "10s"),
+}
+OF_EXPORTER = {"host": ("30s", "10s"), "config": ("15s", "10s"), "exporter": ("15s", "10s")}
 
 
 def test_each_group_has_a_job_with_its_interval() -> None:
-    for group, (interval, timeout) in GROUPS.items():
+    assert {*OF_BOTS, *OF_EXPORTER} == set(GROUPS)
+    for group, (interval, timeout) in (OF_BOTS | OF_EXPORTER).items():
         job = CONFIG["global"] | JOBS[group]
         assert job["params"] == {"collect[]": [group]}
         assert (job["scrape_interval"], job["scrape_timeout"]) == (interval, timeout), group
@@ -25,11 +34,11 @@ def test_each_group_has_a_job_with_its_interval() -> None:
 
 
 def test_bots_are_discovered_and_the_exporter_itself_is_not() -> None:
-    for name in ("bot", "trading"):
+    for name in OF_BOTS:
         (discovery,) = JOBS[name]["http_sd_configs"]
         assert discovery == {"url": "http://exporter:8000/sd", "refresh_interval": "30s"}
         assert "static_configs" not in JOBS[name]
-    for name in ("config", "exporter"):
+    for name in OF_EXPORTER:
         assert JOBS[name]["static_configs"] == [{"targets": ["exporter:8000"]}]
 
 

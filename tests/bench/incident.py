@@ -1,11 +1,9 @@
-"""`make bench`: what is measured, as medians, on this machine. Tests assert, the bench only measures."""
+"""How long `make up` takes, and from a bot's death to each message."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,29 +12,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-import requests
-
+from tests.bench.report import row
 from tests.channels import SlackServer, SmtpServer, TelegramServer
 from tests.stack import ROOT, SERVICES, Stack, free_port, wait_for
 
 WRITER = ROOT / "tests" / "e2e" / "writer.py"
 DOWN_SECONDS = 60
-
-
-def main() -> int:
-    """Measure all, or what is named."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[*MEASURES, []], help=f"default: {' '.join(MEASURES)}")
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
-    for name in options.what or MEASURES:
-        MEASURES[name](options.runs)
-    return 0
-
-
-def row(what: str, values: list[float], unit: str = "s") -> None:
-    """A line of the result: the median, and the range."""
-    print(f"{what:<58} {statistics.median(values):7.1f} {unit}  ({min(values):.1f}–{max(values):.1f}, n={len(values)})")
 
 
 def up(runs: int) -> None:
@@ -122,26 +103,3 @@ def death(runs: int) -> None:
         row(f"  death → {channel}", values)
     for channel, values in ended.items():
         row(f"  return → {channel} (told at the next group_interval, 5 min)", values)
-
-
-def scrape(runs: int) -> None:
-    """A scrape of the demo bot in all groups."""
-    with tempfile.TemporaryDirectory() as name:
-        stack = Stack(Path(name), {"bots": [{"name": "demo", "type": "demo"}]}, {})
-        began = time.monotonic()
-        stack.start("exporter")
-        stack.wait_ready("exporter")
-        row("exporter: start until ready", [time.monotonic() - began])
-        milliseconds = []
-        for _ in range(max(runs, 20)):
-            began = time.monotonic()
-            requests.get(f"{stack.url('exporter')}/metrics", params={"bot": "demo"}, timeout=10).raise_for_status()
-            milliseconds.append((time.monotonic() - began) * 1000)
-        row("exporter: one demo bot, all groups, over HTTP", milliseconds, "ms")
-        stack.stop()
-
-
-MEASURES: dict[str, Callable[[int], None]] = {"scrape": scrape, "up": up, "death": death}
-
-if __name__ == "__main__":
-    sys.exit(main())
