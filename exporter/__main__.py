@@ -1,4 +1,4 @@
-"""Command line: `python -m exporter` serves, `check` validates monitoring.yml, `schema` prints the state's schema."""
+"""Command line: `python -m exporter` serves, `check` validates monitoring.yml, `schema` and `metrics` print references."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import waitress
 from exporter.bots import Bots
 from exporter.config import ConfigError, load
 from exporter.document import json_schema
+from exporter.reference import reference
 from exporter.shard import ALL, Shard, shard
 from exporter.web import create_app
 
@@ -47,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "schema":
         print(json.dumps(json_schema(), indent=2))
         return 0
+    if options.command == "metrics":
+        print(reference(), end="")
+        return 0
     if options.command == "check":
         return _check(options.config)
     return _serve(options)
@@ -54,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m exporter", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("serve", "check", "schema"), default="serve")
+    parser.add_argument("command", nargs="?", choices=("serve", "check", "schema", "metrics"), default="serve")
     parser.add_argument("--config", type=Path, default=Path("monitoring.yml"), help="default: monitoring.yml")
     parser.add_argument("--listen", type=_address, default=("127.0.0.1", 8000), help="default: 127.0.0.1:8000")
     parser.add_argument(

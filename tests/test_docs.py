@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.state import json_schema
+from exporter.document import json_schema
+from exporter.metrics import GROUPS
+from exporter.reference import reference
 from exporter.thresholds import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +18,22 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 def test_the_published_schema_is_the_one_that_is_checked() -> None:
     published = json.loads((ROOT / "docs" / "state-document.schema.json").read_text())
     assert published == json_schema(), "run: python -m exporter schema > docs/state-document.schema.json"
+
+
+def test_the_reference_of_metrics_is_current() -> None:
+    published = (ROOT / "docs" / "metrics.md").read_text()
+    assert published == reference(), "run: python -m exporter metrics > docs/metrics.md"
+
+
+def test_of_freqtrade_each_metric_is_said_where_it_comes_from() -> None:
+    text = (ROOT / "docs" / "freqtrade.md").read_text()
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
+    named = re.findall(r"`(trading_bot_\w+\*?)`", " ".join(cells))
+    assert len(set(named)) == len(named)
+    for group in ("bot", "trading", "model", "market", "system"):
+        for family in GROUPS[group].FAMILIES:
+            assert f"`{family.name}`" in text or f"`trading_bot_{group}_*`" in named, family.name
+    assert all(name.endswith("*") or name in {f.name for g in GROUPS.values() for f in g.FAMILIES} for name in named)
 
 
 def test_every_threshold_is_documented_with_its_default_and_range() -> None:

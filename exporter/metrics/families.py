@@ -38,12 +38,20 @@ class _Lines(NamedTuple):
     lines: list[str]
 
 
+class _Escaped(dict[str, str]):
+    """Labels' values as they are written, each made once."""
+
+    def __missing__(self, label: str) -> str:
+        escaped = self[label] = label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        return escaped
+
+
 class Families:
     """The families of one scrape."""
 
     def __init__(self) -> None:
         self._families: dict[str, _Lines] = {}
-        self._escaped: dict[str, str] = {}
+        self._escape = _Escaped().__getitem__
 
     def add(self, family: Family, value: float | None, *labels: str) -> None:
         """Add a gauge's or counter's sample; None adds nothing, for what is not known has no series.
@@ -55,11 +63,7 @@ class Families:
         if value is None:
             return
         template, lines = self._families.get(family.name) or self._begin(family)
-        escaped = self._escaped
-        try:
-            lines.append(template % (*[escaped[label] for label in labels], value))
-        except KeyError:
-            lines.append(template % (*map(self._escape, labels), value))
+        lines.append(template % (*map(self._escape, labels), value))
 
     def add_histogram(self, family: Family, histogram: Histogram, bot: str) -> None:
         """Add a bot's histogram."""
@@ -85,11 +89,6 @@ class Families:
         begun = _Lines(template, [f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"])
         self._families[family.name] = begun
         return begun
-
-    def _escape(self, label: str) -> str:
-        if label not in self._escaped:
-            self._escaped[label] = label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-        return self._escaped[label]
 
 
 @lru_cache

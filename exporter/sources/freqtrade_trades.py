@@ -15,8 +15,8 @@ from exporter.values import finite, label, seconds
 PAGE = 500
 # Once the history is complete a scrape finds few new trades.
 SHORT_PAGE = 50
-# Each takes some 600 bytes of memory.
-MOST_TRADES = 50_000
+# Each takes some 120 bytes of memory.
+MOST_TRADES = 200_000
 # Seconds kept for the calls that come after the trades.
 RESERVE = 12.0
 
