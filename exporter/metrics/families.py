@@ -19,6 +19,7 @@ class Family(NamedTuple):
     labels: tuple[str, ...] = ()
     kind: Literal["gauge", "counter", "histogram"] = "gauge"
     signed: bool = False  # a histogram with buckets below zero has no _sum and _count, which could not be counters
+    of_bot: bool = True  # False for a family without the label `bot`
 
     @property
     def series_names(self) -> tuple[str, ...]:
