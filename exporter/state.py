@@ -134,6 +134,15 @@ class Trading(_Object):
     max_consecutive_wins: Count | None = None
 
 
+class System(_Object):
+    """Load, latencies and errors of the bot's own process."""
+
+    cpu_usage: Ratio | None = None
+    memory_usage: Ratio | None = None
+    memory_bytes: Positive | None = None
+    network_latency: Positive | None = None
+
+
 class Position(_Object):
     """An open position. `size` is the money put in; `stop_distance_ratio` how far the price is above its stop."""
 
@@ -256,7 +265,7 @@ def _printable(text: str, most: int) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-_NO_BOT, _NO_TRADING = Bot(), Trading()
+_NO_BOT, _NO_TRADING, _NO_SYSTEM = Bot(), Trading(), System()
 
 
 @dataclass(frozen=True)
@@ -269,6 +278,7 @@ class BotState:
 
     bot: Bot = _NO_BOT
     trading: Trading = _NO_TRADING
+    system: System = _NO_SYSTEM
     trades: Summary | None = None
     history_complete: bool = True
     positions: tuple[Position, ...] | None = None

@@ -6,8 +6,9 @@ from typing import Literal, Protocol
 
 from exporter.state import BotState
 
-# What a scrape asks of a bot. `bot` is whether it is alive and must be quick; `trading` may take a scrape's time.
-Part = Literal["bot", "trading"]
+Group = Literal["bot", "trading", "model", "market", "system"]
+# The name of one reading of a source.
+Part = str
 
 
 class Source(Protocol):
