@@ -116,7 +116,7 @@ class ProbeSource:
             found = socket.getaddrinfo(*each, type=socket.SOCK_STREAM)
         except OSError as error:
             raise SourceError(
-                "connection", f"{_written(each)}: {error.strerror}; is the name right, does DNS work here?"
+                "dns", f"{_written(each)}: {error.strerror}; is the name right, does DNS work here?"
             ) from error
         finally:
             self._resolving.discard(each)
