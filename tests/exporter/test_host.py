@@ -15,7 +15,6 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from prometheus_client import generate_latest
 
 from exporter import host as module
 from exporter.host import Host, HostState, on_host
@@ -330,7 +329,7 @@ def test_series() -> None:
     families = Families()
     state = HostState(0.5, 0.25, {"/": 0.75, '/a"b': 0.1}, {"receive": 2**40, "transmit": 3}, ())
     metrics.collect(families, state)
-    samples = Samples(generate_latest(families))
+    samples = Samples(families.text())
     assert samples.get("trading_bot_host_cpu_usage_ratio") == 0.5
     assert samples.get("trading_bot_host_memory_usage_ratio") == 0.25
     assert samples.of("trading_bot_host_disk_usage_ratio") == {("/",): 0.75, ('/a"b',): 0.1}
@@ -343,7 +342,7 @@ def test_series() -> None:
 def test_what_is_not_known_has_no_series() -> None:
     families = Families()
     metrics.collect(families, HostState(None, None, {}, {}, ()))
-    assert Samples(generate_latest(families)).names == set()
+    assert Samples(families.text()).names == set()
 
 
 # Other namespaces for processes, network and mounts, the host's / read-only at $1, and no privileges: a container.

@@ -125,7 +125,7 @@ def test_a_name_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     error = fault(("exchange.invalid", 443))
     assert (error.reason, str(error)) == (
-        "connection",
+        "dns",
         "exchange.invalid:443: Name or service not known; is the name right, does DNS work here?",
     )
 
