@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+from exporter.equity import EquitySummary
 from exporter.history import Summary, Trade
 from exporter.values import CURRENCY, FIRST_SECOND, LAST_SECOND, MOST
 
@@ -272,5 +273,5 @@ class BotState:
     trades: Summary | None = None
     history_complete: bool = True
     positions: tuple[Position, ...] | None = None
-    equity: tuple[EquityPoint, ...] | None = None
+    equity: EquitySummary | None = None
     problems: tuple[SourceError, ...] = ()

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from exporter.history import Histogram
+from exporter.histogram import Histogram
 
 
 class Family(NamedTuple):

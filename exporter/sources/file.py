@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from exporter.equity import EquityCurve
 from exporter.history import History
 from exporter.sources import Part
 from exporter.state import BotState, SourceError, StateDocument, parse_document, unknown_keys
@@ -48,7 +49,7 @@ class FileSource:
         self._stale_after = stale_after
         self._zone = zone
         self._version: tuple[int, int, int] | None = None
-        self._good: tuple[StateDocument, History | None] | None = None
+        self._good: tuple[StateDocument, History | None, EquityCurve | None] | None = None
         self._fault: tuple[str, str] | None = None  # reason and message
         self._warned: set[str] = set()
         # The two parts may be asked for at once, and both are the same document.
@@ -97,12 +98,14 @@ class FileSource:
         except SourceError as error:
             self._fault = (error.reason, str(error))
             return
-        history = None
+        history = curve = None
         if document.trades is not None:
-            history = History(self._zone)
-            history.add(document.closed_trades())
-            document = document.model_copy(update={"trades": None})  # they are in the history
-        self._good, self._fault = (document, history), None
+            history = (self._good[1] if self._good else None) or History(self._zone)
+            history.replace(document.closed_trades())
+        if document.equity is not None:
+            curve = EquityCurve(document.equity, self._zone)
+        document = document.model_copy(update={"trades": None, "equity": None})  # they are in the history and the curve
+        self._good, self._fault = (document, history, curve), None
 
     def _parse(self, text: bytes) -> StateDocument:
         too_much = None
@@ -130,7 +133,7 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-def state_of(document: StateDocument, history: History | None, now: float) -> BotState:
+def state_of(document: StateDocument, history: History | None, curve: EquityCurve | None, now: float) -> BotState:
     """A document's state, with its uptime turned into a time of start and its trades summed up.
 
     A bot that states no last activity was active when it wrote: an age counts from there, not from our reading.
@@ -145,7 +148,7 @@ def state_of(document: StateDocument, history: History | None, now: float) -> Bo
         trading=document.trading,
         trades=None if history is None else history.summary(now, document.trading.initial_capital),
         positions=document.positions,
-        equity=document.equity,
+        equity=None if curve is None else curve.summary(now),
     )
 
 
