@@ -49,7 +49,8 @@ def test_read_often_or_seldom_gives_the_same_totals(step: float) -> None:
     assert (summary(one).count, summary(one).wins) == (summary(other).count, summary(other).wins)
     assert summary(one).profit == pytest.approx(summary(other).profit, abs=1e-6)
     assert summary(one).durations.counts == summary(other).durations.counts
-    assert summary(one).daily_profit == pytest.approx(summary(other).daily_profit)
+    assert summary(one).daily.results == pytest.approx(summary(other).daily.results)
+    assert summary(one).day_profit == pytest.approx(summary(other).day_profit)
     assert one.positions == other.positions
 
 
@@ -78,7 +79,7 @@ def test_the_history_begins_30_days_back() -> None:
     assert got.last_closed is not None
     assert SINCE < got.first_closed < SINCE + 0.5 * DAY
     assert START - 0.5 * DAY < got.last_closed <= START
-    assert len(got.daily_profit) >= 30
+    assert got.daily.days >= 30
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -115,7 +116,7 @@ def test_there_are_open_positions_at_most_times() -> None:
 
 
 def test_good_and_bad_days_of_several_seeds() -> None:
-    days = [p for seed in range(4) for p in summary(demo(seed).state_at(START)).daily_profit.values()]
+    days = [p for seed in range(4) for p in summary(demo(seed).state_at(START)).daily.results]
     assert 0.3 < sum(p > 0 for p in days) / len(days) < 0.8
 
 
