@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from exporter.bots import Bots
 from exporter.history import History, Trade
 from exporter.metrics import GROUPS, METRICS, bot, config, exporter, trading

@@ -25,9 +25,7 @@ FREQTRADE: Mapping[Group, Part] = {"bot": "bot", "trading": "trading", "system":
 class ScriptedSource:
     """A source that does what a test says."""
 
-    def __init__(
-        self, answer: Callable[[Part, float], BotState], groups: Mapping[Group, Part] = FREQTRADE
-    ) -> None:
+    def __init__(self, answer: Callable[[Part, float], BotState], groups: Mapping[Group, Part] = FREQTRADE) -> None:
         self.groups = groups
         self.answer = answer
         self.reads: list[Part] = []
@@ -215,9 +213,7 @@ def test_how_long_and_how_complete(pool: ThreadPoolExecutor) -> None:
     assert all(0 <= seconds < 5 for seconds in bot.record.seconds.values())
 
 
-def test_groups_that_need_the_same_part_share_its_reading(
-    pool: ThreadPoolExecutor, released: threading.Event
-) -> None:
+def test_groups_that_need_the_same_part_share_its_reading(pool: ThreadPoolExecutor, released: threading.Event) -> None:
     """In one scrape as in two at once: a document is parsed by one, and the other doesn't take it for missing."""
 
     def slow(_part: Part, _deadline: float) -> BotState:
@@ -257,7 +253,12 @@ def test_several_sources_each_for_what_they_know(pool: ThreadPoolExecutor) -> No
     assert got["system"] == [RUNNING, beside, process]
     assert (got["bot"], got["trading"], got["model"], got["market"]) == ([RUNNING], [RUNNING], [beside], [beside])
     assert bot.record.faults == {"network": ("no exchange",)}
-    assert [reads(bot, number) for number in range(4)] == [["bot", "trading", "api"], ["state"], ["process"], ["network"]]
+    assert [reads(bot, number) for number in range(4)] == [
+        ["bot", "trading", "api"],
+        ["state"],
+        ["process"],
+        ["network"],
+    ]
     read_groups([bot], ["bot"])
     assert [len(reads(bot, number)) for number in range(4)] == [4, 1, 1, 1]
 
