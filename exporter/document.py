@@ -87,7 +87,7 @@ class StateDocument(Values):
     trading: Trading = Trading()
     model: Model = Model()
     # A bot with a single market may leave the list's brackets out.
-    market: Annotated[tuple[Market, ...], BeforeValidator(_listed), Field(max_length=1000)] = ()
+    market: Annotated[tuple[Market, ...], BeforeValidator(_listed), Field(strict=False, max_length=1000)] = ()
     system: _System = _System()
     # The first fault of a list is enough: millions of them would be told to nobody, and kept in memory.
     trades: Annotated[tuple[ClosedTrade, ...], Field(fail_fast=True, max_length=20_000)] | None = None
