@@ -88,8 +88,9 @@ def test_random_curves(curve: tuple[list[Point], str, float], chance: random.Ran
     assert got.sharpe_ratio == equal(empyrical.sharpe_ratio(returns, annualization=DAYS_A_YEAR), scale)
     assert got.sortino_ratio == equal(empyrical.sortino_ratio(returns, annualization=DAYS_A_YEAR), scale)
     # empyrical's own drawdown is of the days' ends, ours of every point.
-    growth = empyrical.annual_return(returns, annualization=DAYS_A_YEAR)
-    if np.isfinite(growth):
+    with np.errstate(over="ignore"):
+        growth = empyrical.annual_return(returns, annualization=DAYS_A_YEAR)
+    if growth < 1e100:
         assert got.calmar_ratio == equal(growth / expected, 1000 * (1 + growth) / expected)
 
 
