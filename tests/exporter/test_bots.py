@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +147,41 @@ def test_two_demo_bots_have_each_their_story(make_bots: MakeBots) -> None:
     profit = got.of("trading_bot_realized_profit_loss")
     assert profit[("a",)] != profit[("b",)]
     assert profit[("a",)] == pytest.approx(profit[("c",)], abs=60)
+
+
+def test_freqtrade_with_a_document_beside_it(make_bots: MakeBots, tmp_path: Path, text: str) -> None:
+    """Which tells of model, market and system; of the rest freqtrade's API has the only word."""
+    text = text.replace("username: lab", "username: lab, state_file: ft.json")
+    bots = make_bots(text)
+    groups = ("bot", "trading", "model", "market", "system", "exporter")
+    got = read(bots, *groups)
+    assert got.get("trading_bot_up", bot="ft") == 1
+    assert {bot for (bot,) in got.of("trading_bot_model_accuracy")} == {"demo"}
+    assert got.get("trading_bot_source_errors_total", bot="ft", reason="missing") == 1
+    answered = read(bots, "system").get("trading_bot_response_time_seconds_count", bot="ft")
+
+    document = full()
+    document["bot"] |= {"name": "no", "status": "stopped"}
+    write(tmp_path / "ft.json", document)
+    got = read(bots, *groups)
+    assert got.get("trading_bot_state", bot="ft", state="running") == 1
+    assert got.get("trading_bot_profit_loss", bot="ft") == -9.3671333
+    assert got.get("trading_bot_model_accuracy", bot="ft") == 0.71
+    assert got.get("trading_bot_market_rsi", bot="ft", symbol="C1/USDT") == 55.5
+    assert got.get("trading_bot_cpu_usage_ratio", bot="ft") == 0.1
+    assert got.get("trading_bot_response_time_p95_seconds", bot="ft") == 0.4
+    # The histogram is of its own API, where the document states times too.
+    both = read(bots, "system").get("trading_bot_response_time_seconds_count", bot="ft")
+    assert (both or 0) > (answered or 0) > 3
+    assert got.get("trading_bot_response_time_seconds_count", bot="demo") is not None
+    reload(bots, tmp_path, text.replace("ft.json", "other.json"))
+    assert {bot for (bot,) in read(bots, *groups).of("trading_bot_model_accuracy")} == {"demo"}
+
+
+def test_a_stale_document_beside_a_bot_that_runs(make_bots: MakeBots, tmp_path: Path, text: str) -> None:
+    write(tmp_path / "ft.json", full(time.time() - 40))
+    bots = make_bots(text.replace("username: lab", "username: lab, state_file: ft.json, stale_after: 30"))
+    got = read(bots, "bot", "model", "exporter")
+    assert got.get("trading_bot_up", bot="ft") == 1
+    assert got.get("trading_bot_model_accuracy", bot="ft") is None
+    assert got.get("trading_bot_source_errors_total", bot="ft", reason="stale") == 1
