@@ -325,7 +325,7 @@ ANSWERS: dict[str, tuple[play.Misbehaviour, str, str]] = {
     "403": (play.status(403), "auth", f"HTTP 403: {REFUSED}"),
     "429": (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
     "500": (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
-    "no JSON": (play.status(200, b"<html>"), "invalid", "document: Invalid JSON: expected value"),
+    "204": (play.status(204, b""), "http_status", "HTTP 204 No Content"),
     "40 MB": (play.flood, "invalid", "the answer is larger than 4 MiB"),
     "a body that never ends": (play.drip, "timeout", "no answer within 5 s, or the scrape's time"),
     "headers that never end": (play.drip_headers, "timeout", "no answer within 5 s, or the scrape's time"),
