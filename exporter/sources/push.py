@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -75,6 +76,8 @@ class PushSource:
                 file.write(text)
             draft.replace(self._file)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink()
             fault = f"{self._file}: {error.strerror}; make it writable, else a restart of the exporter loses the state"
         if fault is not None and fault != self._not_stored:
             log.warning("bot %s: its state is served but not stored: %s", self._name, fault)
