@@ -1,4 +1,4 @@
-"""Command line: `python -m exporter` serves, `check` validates monitoring.yml, `schema` and `metrics` print references."""
+"""Command line: serve (the default), check monitoring.yml, or print a reference: schema, metrics."""
 
 from __future__ import annotations
 

@@ -117,10 +117,15 @@ class Bots:
             if bot.state_file is not None:
                 yield FileSource(folder / bot.state_file, bot.stale_after, zone, BESIDE)
         if bot.process is not None:
-            pid_file = None if bot.process.pid_file is None else folder / bot.process.pid_file
-            yield ProcessSource(self._host_root, pid_file, bot.process.name)
+            yield ProcessSource(self._host_root, self._pid_file(bot.process.pid_file), bot.process.name)
         if bot.probes:
             yield ProbeSource([address(each) for each in bot.probes])
+
+    def _pid_file(self, path: str | None) -> Path | None:
+        """An absolute path is the host's, which a container sees elsewhere."""
+        if path is None:
+            return None
+        return self._host_root / path.lstrip("/") if path.startswith("/") else self._path.parent / path
 
     def _demo_since(self, name: str) -> float:
         """When a demo bot's history begins: 30 days before it was first seen, remembered so that its counters go on."""

@@ -92,7 +92,7 @@ class StateDocument(Values):
     # A bot with a single market may leave the list's brackets out.
     market: Annotated[
         tuple[Market, ...],
-        Field(max_length=1000),
+        Field(strict=False, max_length=1000),
         BeforeValidator(_listed, json_schema_input_type=Market | Annotated[tuple[Market, ...], Field(max_length=1000)]),
     ] = ()
     system: _System = _System()

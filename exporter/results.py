@@ -5,15 +5,16 @@ A value that the bot states wins. Nothing is judged on a handful of trades: see 
 
 from __future__ import annotations
 
-import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter import statistics
+from exporter.daily import Daily
 from exporter.equity import EquitySummary
 from exporter.history import Summary
 from exporter.state import BotState, Position, Trading
+from exporter.statistics import calmar_ratio, drawdown
 
 # What is absent until enough trades are closed, and what needs enough days besides.
 _NEED_TRADES = ("win_rate", "profit_factor", "expectancy", "recovery_factor", "trades_per_hour", "trades_per_day")
@@ -26,6 +27,10 @@ _NEED_DAYS = (
     "expected_shortfall_95",
     "expected_shortfall_99",
 )
+_NO_DAYS: dict[str, Any] = dict.fromkeys(_NEED_DAYS)
+_NO_RATIOS: dict[str, Any] = dict.fromkeys(_NEED_TRADES) | _NO_DAYS
+
+_Values = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -37,44 +42,47 @@ class Limits:
 
 
 def complete(state: BotState, limits: Limits) -> Trading:
-    """A bot's trading values, as stated and, where not stated, as computed; None for what can't be known yet."""
-    stated = {key: value for key, value in state.trading if value is not None}
-    known: dict[str, Any] = dict(stated)
+    """A bot's trading values, as stated and, where not stated, as computed; None for what can't be known yet.
 
-    def add(**values: float | None) -> None:
-        for key, value in values.items():
-            if value is not None and math.isfinite(value):  # a ratio to next to nothing is none
-                known.setdefault(key, value)
-
-    if state.positions is not None:
-        add(**_of_positions(state.positions))
-    if state.trades is not None:
-        add(**_of_trades(state.trades, known.get("total_trades", state.trades.count)))
-    if state.equity is not None:
-        add(**_of_equity(state.equity))
-    add(**_of_profit(known, state.trades, state.positions))
-    if state.trades is not None:
-        add(**_ratios(known, state.trades, limits))
-    if known.get("max_exposure"):
-        exposure = known.get("current_exposure")
-        add(risk_utilization=None if exposure is None else exposure / known["max_exposure"])
-    if 0 < known.get("total_trades", 0) >= known.get("winning_trades", math.inf):
-        add(win_rate=known["winning_trades"] / known["total_trades"])
-    return Trading.model_construct(**_judged(known, state.trades, limits))
-
-
-def _judged(known: dict[str, Any], trades: Summary | None, limits: Limits) -> dict[str, Any]:
-    hidden: set[str] = set()
-    if known.get("total_trades", limits.min_trades) < limits.min_trades:
-        hidden |= {*_NEED_TRADES, *_NEED_DAYS}
-    # Those that the bot states as well, where its trades show that they are of a few days.
-    if trades is not None and known.get("total_trades") == trades.count:
-        days = len(statistics.daily_results(trades.daily_profit, trades.today))
-        hidden |= {*_NEED_DAYS} if days < limits.min_days else set()
-    return {key: value for key, value in known.items() if key not in hidden}
+    Where the curve of equity has enough days, the figures by day (Sharpe, Sortino, Calmar, value at risk, expected
+    shortfall) are of it, for open positions count in it; else they are of the closed trades, on the initial capital.
+    """
+    trades, equity, positions = state.trades, state.equity, state.positions
+    known: dict[str, Any] = {key: value for key, value in vars(state.trading).items() if value is not None}
+    if positions is not None:
+        _add(known, _of_positions(positions))
+    if trades is not None:
+        _add(known, _of_trades(trades, known.get("total_trades", trades.count)))
+    if equity is not None:
+        _add(known, {"equity": equity.value, "drawdown": equity.drawdown, "max_drawdown": equity.max_drawdown})
+    _add(known, _of_profit(known, trades, positions))
+    if trades is not None:
+        _add(known, _of_results(trades))
+    days = _enough_days(trades, equity, known.get("initial_capital"), limits)
+    if days is not None:
+        _add(known, _of_days(*days, known.get("max_drawdown")))
+    exposure, most = known.get("current_exposure"), known.get("max_exposure")
+    if exposure is not None and most:
+        _add(known, {"risk_utilization": exposure / most})
+    total, wins = known.get("total_trades"), known.get("winning_trades")
+    if total and wins is not None and wins <= total:
+        _add(known, {"win_rate": wins / total})
+    if total is not None and total < limits.min_trades:
+        known |= _NO_RATIOS
+    elif days is None and trades is not None and total == trades.count:
+        # Those that the bot states as well, for its trades show that they are of a few days.
+        known |= _NO_DAYS
+    return state.trading.model_copy(update=known)
 
 
-def _of_positions(positions: tuple[Position, ...]) -> dict[str, float | None]:
+def _add(known: dict[str, Any], values: _Values) -> None:
+    for key, value in values.items():
+        # A ratio to next to nothing, which a float doesn't hold, is none.
+        if value is not None and key not in known and math.isfinite(value):
+            known[key] = value
+
+
+def _of_positions(positions: tuple[Position, ...]) -> _Values:
     sizes = [p.size for p in positions if p.size is not None]
     return {
         "active_positions": len(positions),
@@ -82,24 +90,18 @@ def _of_positions(positions: tuple[Position, ...]) -> dict[str, float | None]:
     }
 
 
-def _of_trades(trades: Summary, total: int) -> dict[str, float | None]:
+def _of_trades(trades: Summary, total: int) -> _Values:
     # A list of a part of all trades: its wins and losses don't belong to the total.
     partial = total != trades.count
-    week = trades.today - dt.timedelta(days=trades.today.weekday())
-    month = trades.today.replace(day=1)
-
-    def since(first: dt.date) -> float:
-        return sum((profit for day, profit in trades.daily_profit.items() if day >= first), 0.0)
-
     return {
         "total_trades": trades.count,
         "winning_trades": None if partial else trades.wins,
         "losing_trades": None if partial else trades.losses,
         "realized_profit_loss": trades.profit,
         "fees": trades.fees,
-        "daily_pnl": since(trades.today),
-        "weekly_pnl": since(week),
-        "monthly_pnl": since(month),
+        "daily_pnl": trades.day_profit,
+        "weekly_pnl": trades.week_profit,
+        "monthly_pnl": trades.month_profit,
         "last_trade_time": trades.last_closed,
         "position_size_avg": trades.average_size,
         "position_duration_avg": trades.average_duration,
@@ -110,13 +112,7 @@ def _of_trades(trades: Summary, total: int) -> dict[str, float | None]:
     }
 
 
-def _of_equity(equity: EquitySummary) -> dict[str, float | None]:
-    return {"equity": equity.value, "drawdown": equity.drawdown, "max_drawdown": equity.max_drawdown}
-
-
-def _of_profit(
-    known: dict[str, Any], trades: Summary | None, positions: tuple[Position, ...] | None
-) -> dict[str, float | None]:
+def _of_profit(known: Mapping[str, Any], trades: Summary | None, positions: tuple[Position, ...] | None) -> _Values:
     """Total profit, equity and drawdown. Open positions count, so all are absent while their worth is not known."""
     realized, capital = known.get("realized_profit_loss"), known.get("initial_capital")
     profit, equity = known.get("profit_loss"), known.get("equity")
@@ -126,39 +122,49 @@ def _of_profit(
             profit = realized + sum(open_profits)
     if equity is None and profit is not None and capital is not None:
         equity = capital + profit
-    drawdown = worst = None
+    now = worst = None
     if trades is not None and equity is not None and capital is not None:
-        drawdown = _drawdown(equity, max(capital + trades.peak_profit, equity))
-        if drawdown is not None and trades.worst_drawdown is not None:
-            worst = max(drawdown, trades.worst_drawdown)
-    return {"profit_loss": profit, "equity": equity, "drawdown": drawdown, "max_drawdown": worst}
+        now = drawdown(equity, max(capital + trades.peak_profit, equity))
+        if now is not None and trades.worst_drawdown is not None:
+            worst = max(now, trades.worst_drawdown)
+    return {"profit_loss": profit, "equity": equity, "drawdown": now, "max_drawdown": worst}
 
 
-def _drawdown(value: float, peak: float) -> float | None:
-    """How far a value is below its peak, as a fraction of it: 0 at the peak, 1 when nothing is left or less."""
-    return min(max((peak - value) / peak, 0.0), 1.0) if peak > 0 else None
+def _of_results(trades: Summary) -> _Values:
+    """Factors and pace.
 
-
-def _ratios(known: dict[str, Any], trades: Summary, limits: Limits) -> dict[str, float | None]:
-    results = statistics.daily_results(trades.daily_profit, trades.today)
+    profit_factor: sum of the profits ÷ sum of the losses; None without a loss.
+    expectancy: mean profit of a trade, in money; None without a trade.
+    recovery_factor: profit ÷ the largest fall of the summed profits below their peak, in money; None without a fall.
+    trades_per_hour, trades_per_day: of the last 24 hours, and of the last 7 times 24 hours; None before a full such
+        window, for half an hour's pace says nothing of a day's.
+    """
     age = 0.0 if trades.first_closed is None else trades.at - trades.first_closed
-    ratios: dict[str, float | None] = {
+    return {
         "profit_factor": trades.gross_profit / trades.gross_loss if trades.gross_loss else None,
         "expectancy": trades.profit / trades.count if trades.count else None,
         "recovery_factor": trades.profit / trades.worst_fall if trades.worst_fall else None,
-        # Against a full window only: half an hour's pace says nothing of a day's.
         "trades_per_hour": trades.closed_last_day / 24 if age >= 86400 else None,
         "trades_per_day": trades.closed_last_week / 7 if age >= 7 * 86400 else None,
     }
-    if len(results) < limits.min_days:
-        return ratios
-    for confidence, name in ((0.95, "95"), (0.99, "99")):
-        ratios[f"var_{name}"] = statistics.value_at_risk(results, confidence)
-        ratios[f"expected_shortfall_{name}"] = statistics.expected_shortfall(results, confidence)
-    if capital := known.get("initial_capital"):
-        returns = statistics.daily_returns(results, capital)
-        if returns is not None:
-            ratios["sharpe_ratio"] = statistics.sharpe_ratio(returns)
-            ratios["sortino_ratio"] = statistics.sortino_ratio(returns)
-            ratios["calmar_ratio"] = statistics.calmar_ratio(returns, known.get("max_drawdown"))
-    return ratios
+
+
+def _enough_days(
+    trades: Summary | None, equity: EquitySummary | None, capital: float | None, limits: Limits
+) -> tuple[Daily, float | None] | None:
+    """The results by day that are to be judged, and the capital at the first day's start; None before enough days."""
+    if equity is not None and equity.daily.days >= limits.min_days:
+        return equity.daily, equity.base
+    if trades is not None and trades.daily.days >= limits.min_days:
+        return trades.daily, capital
+    return None
+
+
+def _of_days(daily: Daily, capital: float | None, max_drawdown: float | None) -> _Values:
+    values: dict[str, float | None] = daily.risk._asdict()
+    if capital is not None:
+        growth = daily.growth(capital)
+        values["sharpe_ratio"] = growth.sharpe_ratio
+        values["sortino_ratio"] = growth.sortino_ratio
+        values["calmar_ratio"] = calmar_ratio(growth.annual_growth, max_drawdown)
+    return values

@@ -212,7 +212,7 @@ REASONS = {
     "http_status": "an answer that is not a success",
     "internal": "a fault of the exporter itself",
     "invalid": "an answer or document that is not what it should be",
-    "missing": "no such file",
+    "missing": "no such file or process",
     "stale": "a document older than stale_after",
     "timeout": "no answer in time",
     "tls": "no trusted encrypted connection",

@@ -129,7 +129,7 @@ def collect(
         families.add_histogram(PROFIT_RATIO, trades.profit_ratios, name)
         for pair, profit in list(trades.pair_profit.items())[:MOST_PAIRS]:
             families.add(PAIR_PROFIT, profit, name, pair)
-        dropped += max(len(trades.pair_profit) - MOST_PAIRS, 0)
+        dropped += max(trades.pairs - MOST_PAIRS, 0)
     return dropped + _add_positions(families, name, positions or ())
 
 

@@ -93,7 +93,7 @@ class DemoSource:
 
     def state_at(self, now: float) -> BotState:
         """The bot's state at a time in Unix seconds; times must not go back further than the latest asked for."""
-        bot = Bot.model_construct(
+        bot = Bot(
             name="Demo bot",
             exchange="simulated",
             strategy="RegimeWalk",
@@ -110,7 +110,7 @@ class DemoSource:
         trades = self._history.summary(now, CAPITAL)
         return BotState(
             bot=bot,
-            trading=Trading.model_construct(
+            trading=Trading(
                 initial_capital=CAPITAL,
                 balance=CAPITAL + trades.profit,
                 pending_orders=int(now // 600) % 3,
@@ -190,7 +190,7 @@ def _trade(deal: _Deal) -> Trade:
 
 def _position(deal: _Deal, now: float) -> Position:
     ratio = deal.ratio_at(now)
-    return Position.model_construct(
+    return Position(
         pair=deal.pair,
         side="long",
         size=STAKE,

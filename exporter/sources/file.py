@@ -71,7 +71,8 @@ def _of_the_folder(path: str, flags: int) -> int:
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-    folder, target = Path(path).parent.resolve(), Path(path).resolve()
+    # Not Path.resolve, which raises a RuntimeError for a link to itself.
+    folder, target = Path(os.path.realpath(Path(path).parent)), Path(os.path.realpath(path))
     if not target.is_relative_to(folder):
         raise OSError(errno.EPERM, f"Is a symbolic link out of its folder, to {target}; give that path itself")
     return os.open(target, flags)

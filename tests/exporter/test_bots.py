@@ -83,9 +83,9 @@ def test_another_entry_makes_another_source(
     make_bots: MakeBots, tmp_path: Path, text: str, before: str, after: str
 ) -> None:
     bots = make_bots(text)
-    source = bots.readers["ft"].source
+    sources = bots.readers["ft"].sources
     reload(bots, tmp_path, text.replace(before, after))
-    assert list(bots.readers.values())[1].source is not source
+    assert list(bots.readers.values())[1].sources[0] is not sources[0]
 
 
 def test_what_was_counted_goes_on_under_another_source(make_bots: MakeBots, tmp_path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One JSON answer over HTTP: whatever a server does, it ends in time, with a sentence, and without the password."""
+"""One answer over HTTP: whatever a server does, it ends in time, with a sentence, and without the password."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from exporter.sources.http import get_json, new_session
+from exporter.sources.client import get, new_session, parsed
 from exporter.state import SourceError
 from tests.exporter import freqtrade_server as play
 from tests.exporter.freqtrade_server import PASSWORD, USERNAME, FreqtradeServer
@@ -21,6 +23,12 @@ from tests.exporter.helpers import soon
 def other_host() -> Iterator[FreqtradeServer]:
     with FreqtradeServer() as other:
         yield other
+
+
+def get_json(
+    session: requests.Session, url: str, deadline: float, at_most: float, params: dict[str, Any] | None = None
+) -> object:
+    return parsed(url, get(session, url, deadline, at_most, params))
 
 
 def ask(server: FreqtradeServer, at_most: float = 5.0, call: str = "health") -> object:
@@ -47,8 +55,8 @@ def test_parameters_are_sent(server: FreqtradeServer) -> None:
 @pytest.mark.parametrize(
     ("misbehaviour", "reason", "words"),
     [
-        (play.status(401), "auth", "HTTP 401: user name or password refused"),
-        (play.status(403), "auth", "HTTP 403: user name or password refused"),
+        (play.status(401), "auth", "HTTP 401: credentials refused; check those that monitoring.yml names"),
+        (play.status(403), "auth", "HTTP 403: credentials refused; check those that monitoring.yml names"),
         (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
         (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
         (play.status(502), "http_status", "HTTP 502 Bad Gateway"),
@@ -178,7 +186,9 @@ def test_nobody_listens() -> None:
 def test_a_name_that_does_not_resolve() -> None:
     with pytest.raises(SourceError) as caught:
         get_json(new_session(), "http://no-such-host.invalid/", soon(), 5)
-    assert caught.value.reason == "connection"
+    assert caught.value.reason == "dns"
+    assert str(caught.value).startswith("http://no-such-host.invalid/: ")
+    assert str(caught.value).endswith("; is the host's name right?")
 
 
 def test_no_tls_where_tls_is_asked(server: FreqtradeServer) -> None:

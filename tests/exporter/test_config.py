@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from exporter import thresholds
-from exporter.config import ConfigError, DemoBot, FileBot, FreqtradeBot, load
+from exporter.config import ConfigError, load
+from exporter.entries import DemoBot, FileBot, FreqtradeBot
 from tests.stack import ROOT
 
 DEMO = "bots: [{name: demo, type: demo}]\n"
@@ -116,7 +117,7 @@ def test_every_fault_at_once(file: Path) -> None:
         "3: colour is blue: unknown key; see docs/configuration.md for those that are known",
         "5: bots[0].name is '': String should have at least 1 character",
         "7: bots[0].seed is x: must be a valid integer",
-        "8: bots[1] is {name: a, type: binance}: type must be one of demo, file, freqtrade",
+        "8: bots[1] is {name: a, type: binance}: type must be one of demo, file, freqtrade, http, push",
         "10: bots[2].path: is missing",
         "12: bots[2].file is x.json: unknown key; see docs/configuration.md for those that are known",
         "10: bots[2].name is a: is the name of bots[1] already; each bot needs its own",
@@ -168,7 +169,7 @@ def test_a_section_that_is_commented_out_has_its_defaults(file: Path, section: s
             f"2: bots[0].name is {'x' * 65}: String should have at most 64 characters",
         ),
         ("bots:\n- {name: x, type: demo, seed: true}\n", "2: bots[0].seed is true: must be a valid integer"),
-        ("bots:\n- {name: x}\n", "2: bots[0] is {name: x}: type must be one of demo, file, freqtrade"),
+        ("bots:\n- {name: x}\n", "2: bots[0] is {name: x}: type must be one of demo, file, freqtrade, http, push"),
         (
             "timezone: ../../etc/passwd\n" + DEMO,
             "1: timezone is ../../etc/passwd: must be a time zone's name such as UTC or Europe/Berlin",

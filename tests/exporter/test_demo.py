@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -49,7 +50,7 @@ def test_read_often_or_seldom_gives_the_same_totals(step: float) -> None:
     assert (summary(one).count, summary(one).wins) == (summary(other).count, summary(other).wins)
     assert summary(one).profit == pytest.approx(summary(other).profit, abs=1e-6)
     assert summary(one).durations.counts == summary(other).durations.counts
-    assert summary(one).daily_profit == pytest.approx(summary(other).daily_profit)
+    assert dict(complete(one, Limits())) == pytest.approx(dict(complete(other, Limits())))
     assert one.positions == other.positions
 
 
@@ -78,7 +79,6 @@ def test_the_history_begins_30_days_back() -> None:
     assert got.last_closed is not None
     assert SINCE < got.first_closed < SINCE + 0.5 * DAY
     assert START - 0.5 * DAY < got.last_closed <= START
-    assert len(got.daily_profit) >= 30
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -114,19 +114,22 @@ def test_there_are_open_positions_at_most_times() -> None:
     assert sum(count > 0 for count in counts) > 40
 
 
-def test_good_and_bad_days_of_several_seeds() -> None:
-    days = [p for seed in range(4) for p in summary(demo(seed).state_at(START)).daily_profit.values()]
-    assert 0.3 < sum(p > 0 for p in days) / len(days) < 0.8
+def test_it_trades_each_day_and_days_are_good_and_bad() -> None:
+    good = []
+    for source in map(demo, range(4)):
+        days = [summary(source.state_at(SINCE + day * DAY)) for day in range(1, 31)]
+        assert all(later.count > earlier.count for earlier, later in pairwise(days))
+        good += [later.profit > earlier.profit for earlier, later in pairwise(days)]
+    assert 0.3 < sum(good) / len(good) < 0.8
 
 
 def test_it_says_that_it_is_a_demo_and_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     set_clock(monkeypatch, "exporter.sources.demo", lambda: START)
-    state = demo().read("bot", soon())
+    state = demo().read("state", soon())
     assert (state.bot.mode, state.bot.status, state.bot.started_at) == ("demo", "running", SINCE)
     assert state.bot.last_activity is not None
     assert 0 <= START - state.bot.last_activity < 5
-    assert state.trades is None
-    assert demo().read("trading", soon()).trades is not None
+    assert state.trades is not None
 
 
 def start(folder: Path, monkeypatch: pytest.MonkeyPatch, now: float) -> BotState:
@@ -134,7 +137,7 @@ def start(folder: Path, monkeypatch: pytest.MonkeyPatch, now: float) -> BotState
     set_clock(monkeypatch, "exporter.bots", lambda: now)
     set_clock(monkeypatch, "exporter.sources.demo", lambda: now)
     (folder / "monitoring.yml").write_text("bots: [{name: demo, type: demo}]")
-    return Bots(folder / "monitoring.yml", folder / "data").readers["demo"].source.read("trading", soon())
+    return Bots(folder / "monitoring.yml", folder / "data").readers["demo"].sources[0].read("state", soon())
 
 
 def test_across_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

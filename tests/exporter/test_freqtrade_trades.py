@@ -63,7 +63,7 @@ class Trader:
 
 def ids_of(history: History | None) -> set[int | str]:
     assert history is not None
-    return set(history._trades)
+    return set(history._ids._ids)  # of whole numbers, themselves
 
 
 def reader_of(trader: Trader) -> TradeReader:

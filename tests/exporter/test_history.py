@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.history import DURATION_BUCKETS, PROFIT_RATIO_BUCKETS, History, Summary, Trade
+from exporter.daily import Daily
+from exporter.history import DURATION_BUCKETS, MOST_PAIRS, PROFIT_RATIO_BUCKETS, History, Summary, Trade
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = 1_790_000_000.0
@@ -39,6 +40,14 @@ def summed(trades: list[Trade], capital: float | None = 1000.0, zone: ZoneInfo =
     history = History(zone)
     history.add(trades)
     return history.summary(now, capital)
+
+
+def days_of(summary: Summary) -> dict[dt.date, float]:
+    """The days that have a result."""
+    daily = summary.daily
+    results = [*daily.results, summary.day_profit]
+    days = {daily.today - dt.timedelta(days=len(daily.results) - n): result for n, result in enumerate(results)}
+    return {day: result for day, result in days.items() if result}
 
 
 def close_to(value: float | dict[Any, float] | None) -> Any:
@@ -79,9 +88,10 @@ def test_against_a_naive_recomputation(trades: list[Trade]) -> None:
         by_day[dt.datetime.fromtimestamp(t.closed_at, BERLIN).date()] += t.profit
         if t.pair is not None:
             by_pair[t.pair] += t.profit
-    assert summary.daily_profit == close_to(dict(by_day))
-    assert summary.pair_profit == close_to(dict(by_pair))
+    assert days_of(summary) == close_to({day: profit for day, profit in by_day.items() if profit})
+    assert dict(summary.pair_profit) == close_to(dict(by_pair))
     assert list(summary.pair_profit) == list(by_pair)
+    assert summary.pairs == len(by_pair)
     times = [t.closed_at for t in ordered]
     assert (summary.first_closed, summary.last_closed) == ((times[0], times[-1]) if times else (None, None))
     assert summary.closed_last_day == sum(t > NOW - 86400 for t in times)
@@ -131,6 +141,9 @@ def test_order_pages_and_duplicates_change_nothing(trades: list[Trade], chance: 
         if field in ("durations", "profit_ratios"):
             assert mine.counts == theirs.counts
             assert mine.sum == close_to(theirs.sum)
+        elif field == "daily":
+            assert mine.today == theirs.today
+            assert mine.results == pytest.approx(theirs.results, rel=1e-9, abs=1e-7)
         elif isinstance(mine, int | float | dict):
             assert mine == close_to(theirs), field
         else:
@@ -179,6 +192,86 @@ def test_an_id_that_stands_for_another_trade() -> None:
         history.knows(trade(1, 6))
 
 
+@pytest.mark.parametrize("capital", [0, -5, -200])
+def test_no_drawdown_of_a_capital_that_is_none(capital: float) -> None:
+    assert summed([trade(1, 200), trade(2, -100)], capital).worst_drawdown is None
+
+
+def test_of_one_id_the_first_counts() -> None:
+    history = History(BERLIN)
+    history.add([trade(1, 5), trade(1, 6)])
+    history.add([trade(1, 7)])
+    history.replace([trade(1, 5), trade(1, 6)])
+    assert (len(history), history.summary(NOW, None).profit) == (1, 5)
+
+
+_CHANGES: dict[str, Any] = {"closed_at": NOW - 1, "profit": -2.0, "opened_at": NOW - 99, "profit_ratio": -2.0}
+_CHANGES |= {"pair": "C/D", "size": 7.0, "fees": None, "id": "1"}
+
+
+@pytest.mark.parametrize("field", _CHANGES)
+def test_replacing_by_trades_of_which_one_has_changed(field: str) -> None:
+    """Also from -1 to -2, which Python gives the same hash."""
+    before = [Trade(1, NOW - 50, -1.0, NOW - 80, -1.0, "A/B", 5.0, 0.5), trade(2, 3)]
+    after = [before[0]._replace(**{field: _CHANGES[field]}), before[1]]
+    history = History(BERLIN)
+    history.replace(before)
+    history.replace(after)
+    assert history.summary(NOW, 1000.0) == summed(after)
+
+
+@given(_trades, st.randoms(use_true_random=False))
+def test_replacing_makes_the_history_equal_to_the_list(trades: list[Trade], chance: random.Random) -> None:
+    history = History(BERLIN)
+    for _ in range(4):
+        some = chance.sample(trades, chance.randint(0, len(trades)))
+        history.replace(iter(some))
+        expected = summed(some)
+        got = history.summary(NOW, 1000.0)
+        assert (len(history), got.wins, got.losses, got.durations.counts) == (
+            len(some),
+            expected.wins,
+            expected.losses,
+            expected.durations.counts,
+        )
+        assert got.profit == close_to(expected.profit)
+        assert got.daily.results == close_to(expected.daily.results)
+        assert (got.first_closed, got.last_closed) == (expected.first_closed, expected.last_closed)
+        assert all(history.knows(each) == (each in some) for each in trades)
+
+
+def test_the_pairs_that_were_traded_first() -> None:
+    """Whatever the order in which they are told; the others are counted."""
+    trades = [Trade(n, 1_780_000_000.0 + n, 1.0, pair=f"P{n % 70}") for n in range(300)]
+    expected = {f"P{n}": 5.0 if n < 20 else 4.0 for n in range(MOST_PAIRS)}
+    for order in (trades, trades[::-1], trades[50:] + trades[:50]):
+        history = History(BERLIN)
+        for start in range(0, len(order), 40):
+            history.add(order[start : start + 40])
+            history.summary(NOW, None)
+        summary = history.summary(NOW, None)
+        assert list(summary.pair_profit.items()) == list(expected.items())
+        assert summary.pairs == 70
+
+
+def test_a_clock_that_was_set_back() -> None:
+    """By some hours, before the last trades; by days, before all of them; and right again."""
+    history = History(BERLIN)
+    trades = [trade(n, 1.0, NOW - n * 3600) for n in range(100)]
+    history.add(trades)
+    before = history.summary(NOW, 1000.0)
+    for back in (3 * 3600, 40 * 3600, 10 * 86400, 20 * 365 * 86400, 60 * 365 * 86400):
+        now = NOW - back
+        earlier = history.summary(now, 1000.0)
+        assert (earlier.count, earlier.profit, earlier.last_closed) == (100, 100, NOW)
+        assert earlier.closed_last_day == sum(now - 86400 < t.closed_at <= now for t in trades)
+        assert earlier.closed_last_week == sum(now - 7 * 86400 < t.closed_at <= now for t in trades)
+        assert earlier.day_profit + sum(earlier.daily.results) <= 100
+        assert earlier.daily.risk is not None
+        history.add([trades[0]])
+    assert history.summary(NOW, 1000.0) == before
+
+
 def at(text: str) -> float:
     return dt.datetime.fromisoformat(text).timestamp()
 
@@ -199,5 +292,5 @@ def test_days_are_those_of_the_zone() -> None:
     expected: dict[dt.date, float] = defaultdict(float)
     for n, day in enumerate(closings.values()):
         expected[dt.date.fromisoformat(day)] += 2.0**n
-    assert summed(trades).daily_profit == expected
-    assert summed([], now=at("2026-10-25T22:30:00+00:00")).today == dt.date(2026, 10, 25)
+    assert days_of(summed(trades, now=at("2026-10-27T12:00:00+00:00"))) == expected
+    assert summed([], now=at("2026-10-25T22:30:00+00:00")).daily == Daily(dt.date(2026, 10, 25))

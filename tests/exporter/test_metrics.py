@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from prometheus_client import generate_latest
 
 from exporter.bots import Bots
 from exporter.history import History, Trade
@@ -27,7 +26,7 @@ NOW = 1795255243.0
 
 
 def served(families: Families) -> Samples:
-    return Samples(generate_latest(families))
+    return Samples(families.text())
 
 
 def of_bot(state: BotState | None, name: str = "x") -> Samples:

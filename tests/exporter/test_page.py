@@ -27,10 +27,10 @@ def test_a_row_for_each_bot(make_bots: MakeBots, server: FreqtradeServer, tmp_pa
     write(tmp_path / "state.json", full())
     text = "timezone: Europe/Berlin\nbots:\n- {name: demo, type: demo}\n- {name: file, type: file, path: state.json}\n"
     demo, by_file, freqtrade = rows(make_bots(text + FREQTRADE.format(name="ft", url=server.url)))
-    assert (demo.name, demo.kind, demo.demo, demo.status, demo.fault) == ("demo", "demo", True, "running", "")
+    assert (demo.name, demo.demo, demo.status, demo.fault) == ("demo", True, "running", "")
     assert demo.profit.endswith(" USDT")
     assert (by_file.profit, by_file.trades, by_file.open_positions) == ("+4.00 USDT", "60", "2")
-    assert (freqtrade.kind, freqtrade.demo) == ("freqtrade", False)
+    assert (by_file.demo, freqtrade.demo) == (False, False)
     assert (freqtrade.profit, freqtrade.trades, freqtrade.open_positions) == ("-9.37 USDT", "66", "4")
     assert freqtrade.last_activity == "2026-11-21 11:00:43 CET"
 
@@ -73,7 +73,7 @@ def test_it_escapes_and_links(make_bots: MakeBots, tmp_path: Path) -> None:
     for link, group in zip(links, GROUPS, strict=True):
         names = Samples(client.get(link).data).names
         assert {METRICS.get(n, "exporter") for n in names} <= {group}
-        assert names or group == "trading"  # of which nothing is known
+        assert names or group in ("trading", "model", "market", "system")  # of which nothing is known
     assert "document: Invalid JSON" in page
     assert answer.headers["Content-Security-Policy"] == (
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'"

@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exporter.config import DemoBot
+from exporter.entries import DemoBot
 from exporter.reading import BotReader, read_all
-from exporter.sources import Part
-from exporter.state import Bot, BotState, SourceError
+from exporter.sources import BESIDE, DOCUMENT, Group, Part
+from exporter.state import Bot, BotState, SourceError, System
 from tests.exporter.helpers import soon, wait_until
 
 RUNNING = BotState(bot=Bot(status="running"))
 
 
+FREQTRADE: Mapping[Group, Part] = {"bot": "bot", "trading": "trading", "system": "api"}
+
+
 class ScriptedSource:
     """A source that does what a test says."""
 
-    def __init__(self, answer: Callable[[Part, float], BotState]) -> None:
+    def __init__(self, answer: Callable[[Part, float], BotState], groups: Mapping[Group, Part] = FREQTRADE) -> None:
+        self.groups = groups
         self.answer = answer
         self.reads: list[Part] = []
 
@@ -45,11 +49,28 @@ def released() -> Iterator[threading.Event]:
 
 
 def reader(pool: ThreadPoolExecutor, answer: Callable[[Part, float], BotState], name: str = "x") -> BotReader:
-    return BotReader(DemoBot(name=name, type="demo"), ScriptedSource(answer), pool)
+    return of_sources(pool, ScriptedSource(answer), name=name)
 
 
-def read(bot: BotReader, part: Part = "bot", seconds: float = 5) -> BotState | None:
-    return read_all([bot], [part], soon(seconds))[bot.name][part]
+def of_sources(pool: ThreadPoolExecutor, *sources: ScriptedSource, name: str = "x") -> BotReader:
+    return BotReader(DemoBot(name=name, type="demo"), sources, pool)
+
+
+def reads(bot: BotReader, number: int = 0) -> list[Part]:
+    source = bot.sources[number]
+    assert isinstance(source, ScriptedSource)
+    return source.reads
+
+
+def read(bot: BotReader, group: Group = "bot", seconds: float = 5) -> BotState | None:
+    (state,) = read_groups([bot], [group], seconds)["x"][group] or [None]
+    return state
+
+
+def read_groups(
+    bots: Sequence[BotReader], groups: Sequence[Group], seconds: float = 5
+) -> dict[str, Mapping[Group, list[BotState]]]:
+    return {bot.name: states for bot, states in read_all(bots, groups, soon(seconds))}
 
 
 def raising(*errors: Exception) -> Callable[[Part, float], BotState]:
@@ -74,16 +95,16 @@ def test_simultaneous_scrapes_share_one_reading(pool: ThreadPoolExecutor, releas
     scrapes = [threading.Thread(target=lambda: states.append(read(bot))) for _ in range(8)]
     for scrape in scrapes:
         scrape.start()
-    wait_until(lambda: bot.source.reads)  # type: ignore[attr-defined]
+    wait_until(lambda: reads(bot))
     time.sleep(0.05)
     released.set()
     for scrape in scrapes:
         scrape.join()
     assert states == [RUNNING] * 8
-    assert bot.source.reads == ["bot"]  # type: ignore[attr-defined]
+    assert reads(bot) == ["bot"]
     # The next scrape reads anew: nothing is served from before.
     assert read(bot) is RUNNING
-    assert bot.source.reads == ["bot", "bot"]  # type: ignore[attr-defined]
+    assert reads(bot) == ["bot", "bot"]
 
 
 def test_a_hung_bot_costs_the_others_nothing(pool: ThreadPoolExecutor, released: threading.Event) -> None:
@@ -93,17 +114,17 @@ def test_a_hung_bot_costs_the_others_nothing(pool: ThreadPoolExecutor, released:
 
     bots = [reader(pool, hang, "hung"), reader(pool, lambda *_: RUNNING, "well")]
     began = time.monotonic()
-    states = read_all(bots, ["bot", "trading"], soon(0.3))
+    states = read_groups(bots, ["bot", "trading"], 0.3)
     assert time.monotonic() - began < 5
-    assert states == {"hung": {"bot": None, "trading": None}, "well": {"bot": RUNNING, "trading": RUNNING}}
+    assert states == {"hung": {"bot": [], "trading": []}, "well": {"bot": [RUNNING], "trading": [RUNNING]}}
     assert bots[0].record.errors["timeout"] == 2
     assert bots[0].record.last_success is None
     assert bots[1].record.last_success is not None
     # A second scrape waits for the same reading and starts no other.
-    assert read_all(bots, ["bot"], soon(0.1))["hung"]["bot"] is None
-    assert bots[0].source.reads == ["bot", "trading"]  # type: ignore[attr-defined]
+    assert read_groups(bots, ["bot"], 0.1)["hung"]["bot"] == []
+    assert reads(bots[0]) == ["bot", "trading"]
     released.set()
-    wait_until(lambda: read(bots[0]) is RUNNING)
+    wait_until(lambda: read_groups(bots, ["bot"])["hung"]["bot"] == [RUNNING])
 
 
 def test_a_hung_part_does_not_hold_up_liveness(pool: ThreadPoolExecutor, released: threading.Event) -> None:
@@ -127,7 +148,8 @@ def test_a_source_has_to_end_before_its_scrape(pool: ThreadPoolExecutor) -> None
         return RUNNING
 
     end = soon(1.0)
-    assert read_all([reader(pool, until_the_end)], ["bot"], end)["x"]["bot"] is RUNNING
+    ((_, states),) = read_all([reader(pool, until_the_end)], ["bot"], end)
+    assert states == {"bot": [RUNNING]}
     assert deadlines[0] < end
 
 
@@ -189,3 +211,82 @@ def test_how_long_and_how_complete(pool: ThreadPoolExecutor) -> None:
     assert bot.record.history_complete is False
     assert set(bot.record.seconds) == {"bot", "trading"}
     assert all(0 <= seconds < 5 for seconds in bot.record.seconds.values())
+
+
+def test_groups_that_need_the_same_part_share_its_reading(pool: ThreadPoolExecutor, released: threading.Event) -> None:
+    """In one scrape as in two at once: a document is parsed by one, and the other doesn't take it for missing."""
+
+    def slow(_part: Part, _deadline: float) -> BotState:
+        released.wait(10)
+        return RUNNING
+
+    bot = of_sources(pool, ScriptedSource(slow, DOCUMENT))
+    states: list[BotState | None] = []
+    scrapes = [threading.Thread(target=lambda g=g: states.append(read(bot, g))) for g in DOCUMENT]
+    for scrape in scrapes:
+        scrape.start()
+    wait_until(lambda: reads(bot))
+    time.sleep(0.05)
+    released.set()
+    for scrape in scrapes:
+        scrape.join()
+    assert (states, reads(bot)) == ([RUNNING] * 5, ["state"])
+    assert read_groups([bot], tuple(DOCUMENT))["x"] == {group: [RUNNING] for group in DOCUMENT}
+    assert reads(bot) == ["state"] * 2
+
+
+def test_several_sources_each_for_what_they_know(pool: ThreadPoolExecutor) -> None:
+    """The bot's own word comes first; a source that fails leaves the others' word."""
+    process = BotState(system=System(cpu_usage=0.5))
+    beside = BotState(bot=Bot(name="beside"))
+    probe = raising(SourceError("timeout", "no exchange"))
+    bot = of_sources(
+        pool,
+        ScriptedSource(lambda *_: RUNNING),
+        ScriptedSource(lambda *_: beside, BESIDE),
+        ScriptedSource(lambda *_: process, {"system": "process"}),
+        ScriptedSource(probe, {"system": "network"}),
+    )
+    assert bot.parts("system") == ("api", "state", "process", "network")
+    assert (bot.parts("bot"), bot.parts("model")) == (("bot",), ("state",))
+    got = read_groups([bot], ["bot", "trading", "model", "market", "system"])["x"]
+    assert got["system"] == [RUNNING, beside, process]
+    assert (got["bot"], got["trading"], got["model"], got["market"]) == ([RUNNING], [RUNNING], [beside], [beside])
+    assert bot.record.faults == {"network": ("no exchange",)}
+    assert [reads(bot, number) for number in range(4)] == [
+        ["bot", "trading", "api"],
+        ["state"],
+        ["process"],
+        ["network"],
+    ]
+    read_groups([bot], ["bot"])
+    assert [len(reads(bot, number)) for number in range(4)] == [4, 1, 1, 1]
+
+
+def test_only_the_bot_itself_counts_as_its_sign_of_life(pool: ThreadPoolExecutor) -> None:
+    """Its process or its exchange can be seen while the bot doesn't answer."""
+    dead = raising(*[SourceError("connection", "refused")] * 9)
+    bot = of_sources(pool, ScriptedSource(dead), ScriptedSource(lambda *_: RUNNING, {"system": "process"}))
+    assert read_groups([bot], ["bot", "system"])["x"] == {"bot": [], "system": [RUNNING]}
+    assert bot.record.last_success is None
+
+
+def test_a_group_that_nobody_knows_of(pool: ThreadPoolExecutor) -> None:
+    bot = reader(pool, lambda *_: RUNNING)
+    assert read_groups([bot], ["model", "bot"])["x"] == {"model": [], "bot": [RUNNING]}
+    assert reads(bot) == ["bot"]
+
+
+def test_results_that_cannot_be_made_are_a_fault_until_they_can(
+    pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = reader(pool, lambda *_: RUNNING)
+
+    def broken() -> int:
+        raise ValueError("oh")
+
+    assert [bot.attempt(broken), bot.attempt(broken)] == [None, None]
+    assert bot.record.faults == {"results": ("a fault of the exporter: ValueError('oh'); see its log",)}
+    assert (bot.record.errors["internal"], caplog.text.count("Traceback")) == (2, 1)
+    assert bot.attempt(lambda: 5) == 5
+    assert bot.record.faults == {}

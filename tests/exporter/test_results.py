@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.equity import EquityCurve
 from exporter.history import History, Trade
 from exporter.results import Limits, complete
 from exporter.state import BotState, EquityPoint, Position, Trading
@@ -40,7 +41,7 @@ def state(
         trading=trading,
         trades=None if profits is None else history.summary(now, trading.initial_capital),
         positions=None if positions is None else tuple(positions),
-        equity=None if curve is None else tuple(curve),
+        equity=None if curve is None else EquityCurve(curve, BERLIN).summary(now),
     )
 
 
@@ -178,8 +179,46 @@ def test_drawdown_of_an_equity_curve() -> None:
     got = result(state(curve=points))
     assert (got.equity, got.drawdown, got.max_drawdown) == (150, 0.25, 0.75)
     got = result(state(curve=[EquityPoint(time=NOW, value=-5)]))
-    assert (got.equity, got.drawdown) == (-5, None)
+    assert (got.equity, got.drawdown, got.max_drawdown) == (-5, None, None)
     assert result(state(curve=[])).equity is None
+
+
+def curve(days: int, start: float = 500) -> list[EquityPoint]:
+    """A point at each day's end, up to yesterday's and one before; it rises by 10 and falls by 4 in turn."""
+    values = [start + sum((10, -4)[k % 2] for k in range(n)) for n in range(days + 1)]
+    return [EquityPoint(time=NOW - (days - n) * DAY, value=value) for n, value in enumerate(values)]
+
+
+_BY_DAY = ("sharpe_ratio", "sortino_ratio", "calmar_ratio", "var_95", "var_99")
+_BY_DAY += ("expected_shortfall_95", "expected_shortfall_99")
+
+
+@pytest.mark.parametrize("key", _BY_DAY)
+def test_figures_by_day_are_of_the_equity_where_it_has_enough_days(key: str) -> None:
+    of_trades = getattr(result(state(SWINGS, [], initial_capital=1000, max_drawdown=0.1)), key)
+    of_equity = getattr(result(state(curve=curve(30), max_drawdown=0.1)), key)
+    assert None is not of_trades != of_equity is not None
+    both = {"initial_capital": 1000, "max_drawdown": 0.1}
+    assert getattr(result(state(SWINGS, [], curve(30), **both)), key) == of_equity
+    assert getattr(result(state(SWINGS, [], curve(6), **both)), key) == of_trades
+    # Forty trades in a day, but the account is watched for a month.
+    assert getattr(result(state(SWINGS, [], curve(30), every=1800, **both)), key) == of_equity
+    assert getattr(result(state(SWINGS, [], curve(6), every=1800, **both)), key) is None
+    assert getattr(result(state(SWINGS[:19], [], curve(30), **both)), key) is None
+    assert getattr(result(state(SWINGS, [], curve(30), **both | stating(key, 0.5))), key) == 0.5
+
+
+def test_value_at_risk_of_the_equity() -> None:
+    got = result(state(curve=curve(30)))
+    assert (got.var_95, got.expected_shortfall_99) == (4, 4)
+    assert got.max_drawdown == pytest.approx(4 / 510)
+    assert got.equity == 500 + 15 * 6
+
+
+def test_an_account_that_was_used_up_has_no_ratios() -> None:
+    got = result(state(curve=[*curve(30), EquityPoint(time=NOW - 40 * DAY, value=0)]))
+    assert (got.sharpe_ratio, got.sortino_ratio, got.calmar_ratio) == (None, None, None)
+    assert got.var_95 is not None
 
 
 STATED: dict[str, Any] = {

@@ -128,9 +128,18 @@ def test_a_dead_bot_has_no_value_series(make_bots: MakeBots, server: FreqtradeSe
     assert got.get("trading_bot_source_errors_total", bot="x", reason="http_status") == 2
     left = {n for n in got.names if n.startswith("trading_bot")}
     assert {
-        n for n in left if not n.startswith(("trading_bot_source", "trading_bot_config", "trading_bot_exporter"))
+        n
+        for n in left
+        if not n.startswith(("trading_bot_source", "trading_bot_config", "trading_bot_exporter", "trading_bot_host"))
     } == {
-        *("trading_bot_up", "trading_bot_threshold", "trading_bot_history_complete", "trading_bot_series_dropped_total")
+        *(
+            "trading_bot_up",
+            "trading_bot_threshold",
+            "trading_bot_history_complete",
+            "trading_bot_series_dropped_total",
+        ),
+        # How long we waited for its answers is no value of its own.
+        *(f"trading_bot_response_time_seconds_{each}" for each in ("bucket", "count", "sum")),
     }
     server.misbehave.clear()
     assert of(bots).get("trading_bot_up", bot="x") == 1

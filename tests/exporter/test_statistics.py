@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
 import pytest
@@ -10,9 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exporter.statistics import (
+    annual_growth,
     calmar_ratio,
-    daily_results,
     daily_returns,
+    drawdown,
     expected_shortfall,
     sharpe_ratio,
     sortino_ratio,
@@ -21,14 +21,6 @@ from exporter.statistics import (
 
 _returns = st.lists(st.floats(-0.2, 0.2).map(lambda r: round(r, 6)), min_size=2, max_size=60)
 _results = st.lists(st.floats(-1000, 1000), min_size=1, max_size=80)
-DAY = dt.date(2026, 3, 27)
-
-
-def test_daily_results_fill_the_days_without_a_trade_and_leave_out_today() -> None:
-    by_day = {DAY: 5.0, DAY + dt.timedelta(days=3): -2.0, DAY + dt.timedelta(days=4): 99.0}
-    assert daily_results(by_day, DAY + dt.timedelta(days=4)) == [5, 0, 0, -2]
-    assert daily_results({}, DAY) == []
-    assert daily_results({DAY: 1.0}, DAY) == []
 
 
 def test_daily_returns_are_of_the_capital_of_the_day() -> None:
@@ -64,18 +56,36 @@ def test_no_sortino_without_a_loss(returns: list[float]) -> None:
     assert sortino_ratio(returns) is None
 
 
-def test_calmar() -> None:
+def test_equal_but_for_rounding_is_no_deviation() -> None:
+    returns = [101 / 100 - 1, 102.01 / 101 - 1, 0.01]
+    assert len(set(returns)) > 1
+    assert sharpe_ratio(returns) is None
+
+
+def test_growth_and_calmar() -> None:
     returns = [0.01, -0.02, 0.03]
-    growth = 1.01 * 0.98 * 1.03
-    assert calmar_ratio(returns, 0.02) == pytest.approx((growth ** (365 / 3) - 1) / 0.02)
-    assert calmar_ratio([0.0] * 365, 0.5) == 0
+    growth = annual_growth(returns)
+    assert growth == pytest.approx((1.01 * 0.98 * 1.03) ** (365 / 3) - 1)
+    assert calmar_ratio(growth, 0.02) == pytest.approx(growth / 0.02)
+    assert annual_growth([0.0] * 365) == 0
+    assert calmar_ratio(0.0, 0.5) == 0
+    # Small growth keeps its digits.
+    assert annual_growth([1e-15] * 365) == pytest.approx(365e-15, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("returns", "drawdown"), [([], 0.1), ([0.1], 0.0), ([0.1], None), ([-1.0], 1.0), ([-1.5, 0.2], 1.0), ([1e9], 0.1)]
-)
-def test_no_calmar(returns: list[float], drawdown: float | None) -> None:
-    assert calmar_ratio(returns, drawdown) is None
+@pytest.mark.parametrize("returns", [[], [-1.0], [-1.5, 0.2], [1e9]])
+def test_no_growth(returns: list[float]) -> None:
+    assert annual_growth(returns) is None
+
+
+@pytest.mark.parametrize(("growth", "fall"), [(None, 0.1), (0.1, 0.0), (0.1, None)])
+def test_no_calmar(growth: float | None, fall: float | None) -> None:
+    assert calmar_ratio(growth, fall) is None
+
+
+def test_drawdown() -> None:
+    assert (drawdown(75, 100), drawdown(100, 100), drawdown(120, 100)) == (0.25, 0, 0)
+    assert (drawdown(-5, 100), drawdown(-5, 0), drawdown(-5, -5)) == (1, None, None)
 
 
 def test_value_at_risk_interpolates() -> None:
@@ -83,12 +93,19 @@ def test_value_at_risk_interpolates() -> None:
     assert value_at_risk(list(range(-50, 51)), 0.95) == pytest.approx(45)
     assert value_at_risk([3], 0.99) == -3
     assert value_at_risk([], 0.95) is None
+
+
+def test_shortfall_is_of_the_worst_days() -> None:
     assert expected_shortfall([], 0.95) is None
-    assert expected_shortfall([-10, -20, 5, 5], 0.5) == 15
+    assert expected_shortfall([3], 0.99) == -3
+    assert expected_shortfall([-20, -10, 5, 5], 0.5) == 15
+    # Three bad days and many without a trade: the worst five of a hundred count, not all that are not above 0.
+    assert expected_shortfall([-10.0] * 3 + [0.0] * 97, 0.95) == 6
 
 
 @given(_results, st.sampled_from([0.5, 0.95, 0.99]))
 def test_value_at_risk_and_shortfall_lie_where_they_must(results: list[float], confidence: float) -> None:
+    results.sort()
     at_risk, shortfall = value_at_risk(results, confidence), expected_shortfall(results, confidence)
     assert at_risk is not None
     assert shortfall is not None
@@ -101,6 +118,7 @@ def test_value_at_risk_and_shortfall_lie_where_they_must(results: list[float], c
 
 @given(_results)
 def test_more_confidence_more_at_risk(results: list[float]) -> None:
+    results.sort()
     less, more = value_at_risk(results, 0.95), value_at_risk(results, 0.99)
     assert less is not None
     assert more is not None

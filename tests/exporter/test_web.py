@@ -58,7 +58,7 @@ def test_several_groups_and_bots(client: FlaskClient) -> None:
 def test_an_unknown_group(client: FlaskClient, group: str) -> None:
     answer = client.get("/metrics", query_string={"collect[]": ["bot", group]})
     assert answer.status_code == 400
-    assert answer.text == f"unknown group {group[:80]!r} in collect[]; known: bot, trading, config, exporter\n"
+    assert answer.text == f"unknown group {group[:80]!r} in collect[]; known: {', '.join(GROUPS)}\n"
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "demo ", "<script>", "http://127.0.0.1/", "x" * 10_000, "a\nb"])
