@@ -12,35 +12,17 @@ import signal
 import sys
 from pathlib import Path
 from threading import Thread
-from typing import Any
-
-import waitress
 
 from exporter.bots import Bots
 from exporter.config import ConfigError, load
 from exporter.document import json_schema
+from exporter.push import Pushes
 from exporter.reference import reference
+from exporter.server import create_server
 from exporter.shard import ALL, Shard, shard
 from exporter.web import create_app
 
 log = logging.getLogger("exporter")
-
-# A scrape waits for its bot, so this many scrapes of hung bots at once cost the others nothing.
-_THREADS = 256
-_SERVER: dict[str, Any] = {
-    "threads": _THREADS,
-    "ident": None,
-    "max_request_body_size": 64 * 1024,  # no request has one
-    "max_request_header_size": 32 * 1024,
-    # Idle connections shall neither keep others out nor stay.
-    "connection_limit": 1000,
-    "channel_timeout": 30,
-    "cleanup_interval": 5,
-    # What is sent faster than it is taken waits in memory, never in a file, and no more of it than this.
-    "outbuf_high_watermark": 1024 * 1024,
-    "outbuf_overflow": 2 * 1024 * 1024,
-    "asyncore_use_poll": True,  # select() knows no file beyond the 1024th
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -126,8 +108,9 @@ def _serve(options: argparse.Namespace) -> int:
             log.error("%s", fault)
         return 1
     host, port = options.listen
+    pushes = Pushes(bots)
     try:
-        server = waitress.create_server(create_app(bots), host=host, port=port, **_SERVER)
+        server = create_server(create_app(bots, pushes), pushes, host, port)
     except OSError as error:
         log.error("can't listen on %s:%d: %s; give another address with --listen", host, port, error.strerror)
         return 1

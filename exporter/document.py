@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,8 @@ MAX_VALUES = 200_000
 # A bot's clock may be ahead of ours by this much.
 MAX_AHEAD = 60.0
 RESPONSE_TIME_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# Documents that are taken at the same time, for several bots, would need that memory together, and gain nothing.
+_one_at_a_time = Lock()
 _MOST_FAULTS = 10
 _MOST_WARNINGS = 50
 # Of the rows of lists there are many: with slots each takes a fifth of a model's memory.
@@ -87,7 +90,11 @@ class StateDocument(Values):
     trading: Trading = Trading()
     model: Model = Model()
     # A bot with a single market may leave the list's brackets out.
-    market: Annotated[tuple[Market, ...], BeforeValidator(_listed), Field(strict=False, max_length=1000)] = ()
+    market: Annotated[
+        tuple[Market, ...],
+        Field(strict=False, max_length=1000),
+        BeforeValidator(_listed, json_schema_input_type=Market | Annotated[tuple[Market, ...], Field(max_length=1000)]),
+    ] = ()
     system: _System = _System()
     # The first fault of a list is enough: millions of them would be told to nobody, and kept in memory.
     trades: Annotated[tuple[ClosedTrade, ...], Field(fail_fast=True, max_length=20_000)] | None = None
@@ -112,6 +119,10 @@ class _Good:
     curve: EquityCurve | None
 
 
+class OutdatedError(Exception):
+    """A document is older than the present one."""
+
+
 class Documents:
     """The documents of one bot, one after another. Not safe for several threads.
 
@@ -133,14 +144,19 @@ class Documents:
         self._response_times: Buckets | None = None
         self._warned: set[str] = set()
 
-    def take(self, text: bytes) -> None:
+    def take(self, text: bytes, in_order: bool = False) -> None:
         """Make a document the present one.
+
+        Args:
+            in_order: refuse one that is older than the present one, which may have been overtaken on its way.
 
         Raises:
             SourceError: it is invalid, with path and reason of every fault; the one before stays.
+            OutdatedError: it is older.
         """
         try:
-            self._take(text)
+            with _one_at_a_time:
+                self._take(text, in_order)
         except SourceError as error:
             self.fail(error.reason, str(error))
             raise
@@ -150,10 +166,12 @@ class Documents:
         """Note why there is no valid document, until there is one."""
         self._fault = reason, sentence
 
-    def _take(self, text: bytes) -> None:
+    def _take(self, text: bytes, in_order: bool) -> None:
         document = self._parsed(text)
         self._warn_of_unknown_keys(document)
         self._check_times(document)
+        if in_order:
+            self._check_order(document.timestamp)
         if document.trades is None:
             self._history = None
         else:
@@ -221,6 +239,14 @@ class Documents:
         for key, moment in _times(document):
             if moment > now + MAX_AHEAD:
                 raise self._invalid(f"{key} is {moment - now:.0f} s in the future; are the clocks right?")
+
+    def _check_order(self, timestamp: float) -> None:
+        # A present one from the future was written before the clock was set back: nobody has to wait until then.
+        if self._good is not None and timestamp < self._good.timestamp <= time.time():
+            raise OutdatedError(
+                f"its timestamp is {self._good.timestamp - timestamp:.3f} s before that of the document here; "
+                "is the bot's clock right, does it run once?"
+            )
 
     def _follow(self, trades: tuple[ClosedTrade, ...]) -> None:
         places: dict[int | str, int] = {}

@@ -1,18 +1,20 @@
-"""The exporter's HTTP server: metrics, discovery, health, reload, and a page for people."""
+"""The exporter's HTTP interface: metrics, discovery, health, reload, pushes, and a page for people."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flask import Flask, Response, jsonify, render_template, request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from werkzeug.routing import BaseConverter
 
 from exporter import __version__
 from exporter.bots import Bots
 from exporter.config import ConfigError
 from exporter.metrics import GROUPS
 from exporter.page import rows
+from exporter.push import BODY_DONE, PUSH_PATH, Pushes, RefusedError
 from exporter.scrape import scrape
 
 # Seconds. Prometheus's own default, for a caller that doesn't say how long it waits.
@@ -24,9 +26,17 @@ _PIECE = 256 * 1024
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'none'"
 
 
-def create_app(bots: Bots) -> Flask:
-    """The web application over the configured bots."""
+class _BotName(BaseConverter):
+    """A bot's name in a path: anything, slashes too."""
+
+    regex = ".+?"
+    part_isolating = False
+
+
+def create_app(bots: Bots, pushes: Pushes | None = None) -> Flask:
+    """The web application over the configured bots and what they push."""
     app = Flask(__name__)
+    _take_pushes(app, pushes or Pushes(bots))
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
     @app.get("/metrics")
@@ -82,6 +92,24 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         yield body[start : start + _PIECE]
 
 
+def _take_pushes(app: Flask, pushes: Pushes) -> None:
+    app.url_map.converters["bot"] = _BotName
+    app.url_map.merge_slashes = False
+
+    @app.route("<bot:name>".join(PUSH_PATH), methods=["PUT"], provide_automatic_options=False)
+    def push(name: str) -> Response:
+        authorization, encoding = (request.headers.get(each, "") for each in ("Authorization", "Content-Encoding"))
+        size = request.content_length or 0
+        try:
+            pushes.put(name, authorization, encoding, size, lambda: request.get_data(cache=False))
+        except RefusedError as refused:
+            return _plain(refused.status, str(refused), refused.headers)
+        finally:
+            # Before the answer: who has it may send the next one.
+            request.environ.get(BODY_DONE, lambda: None)()
+        return Response(status=204)
+
+
 def _reload(bots: Bots) -> Response:
     if _of_another_site():
         return _plain(403, "refused: the request comes from a page of another site")
@@ -109,5 +137,5 @@ def _deadline(timeout: str | None) -> float:
     return time.monotonic() + max(wanted - _MARGIN, wanted / 2)
 
 
-def _plain(status: int, text: str) -> Response:
-    return Response(text + "\n", status=status, content_type="text/plain; charset=utf-8")
+def _plain(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers)

@@ -91,8 +91,9 @@ def get(
                 raise _not_a_success(where, response)
             body = _body(where, response, most_bytes)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        # A connection that was shut down fails in many ways, of which none is the reason.
-        if time.monotonic() >= end:
+        # A connection that was shut down fails in many ways, of which none is the reason. That of a name which nobody
+        # resolves mostly takes its time.
+        if time.monotonic() >= end and not isinstance(_innermost(error), socket.gaierror):
             raise SourceError("timeout", late) from error
         raise _failure(where, error, late) from error
     if time.monotonic() >= end:  # a body without a length just ends when its connection is shut down
@@ -124,6 +125,8 @@ def _failure(url: str, error: Exception, late: str) -> SourceError:
         if isinstance(_innermost(error), socket.gaierror):
             return SourceError("dns", f"{url}: {_cause(error)}; is the host's name right?")
         return SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?")
+    if "TLS CA certificate" in str(error):  # requests has no error of its own for it
+        return SourceError("tls", f"{url}: ca_file can't be read: {error}")
     return SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}")
 
 

@@ -1,0 +1,146 @@
+"""What a bot may push: its token, its rate, and how much of what is being sent is kept in memory."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from threading import Lock
+
+from exporter.bots import Bots
+from exporter.document import MAX_BYTES, OutdatedError
+from exporter.sources.push import PushSource, admits_nobody
+from exporter.state import SourceError
+
+log = logging.getLogger(__name__)
+
+# Between them the bot's name, percent-encoded.
+PUSH_PATH = "/api/v1/bots/", "/state"
+# The key of WSGI's environment with what gives a body's memory back.
+BODY_DONE = "exporter.body_done"
+# At once, and a second on average.
+_PUSHES_OF_A_BOT = 20, 2.0
+_WRONG_TOKENS = 10, 1 / 6
+# Bytes of large documents that are under way at the same time, all bots together.
+_UNDER_WAY = 2 * MAX_BYTES
+
+
+class RefusedError(Exception):
+    """A request that is refused: an HTTP status, a sentence, and where it may come again the seconds until then."""
+
+    def __init__(self, status: int, sentence: str, wait: float | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.headers: Mapping[str, str] = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
+        if status == 401:
+            self.headers = {"WWW-Authenticate": "Bearer"}
+
+
+class Bucket:
+    """Lets so many through at once, and so many a second on average."""
+
+    def __init__(self, most: int, a_second: float) -> None:
+        self._most = most
+        self._a_second = a_second
+        self._left = float(most)
+        self._seen = time.monotonic()
+        self._lock = Lock()
+
+    def take(self) -> float | None:
+        """Let one through; else the seconds until the next one may."""
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._left + (now - self._seen) * self._a_second, self._most)
+            self._seen = now
+            if self._left < 1:
+                return (1 - self._left) / self._a_second
+            self._left -= 1
+            return None
+
+
+class Pushes:
+    """The door for pushed documents. Nobody without a bot's token learns which bots there are."""
+
+    def __init__(self, bots: Bots) -> None:
+        self._bots = bots
+        self._wrong_tokens = Bucket(*_WRONG_TOKENS)
+        self._of_bots: dict[str, Bucket] = {}
+        self._under_way: dict[str, int] = {}
+        self._lock = Lock()
+
+    def put(self, name: str, authorization: str, encoding: str, size: int, body: Callable[[], bytes]) -> None:
+        """Take a bot's document.
+
+        Args:
+            name: the bot's.
+            authorization, encoding: what the request's headers say; empty where there are none.
+            size: of the body.
+            body: gives it.
+
+        Raises:
+            RefusedError: it is not taken.
+        """
+        source = self._source(name, authorization)
+        if encoding.lower() not in ("", "identity"):
+            raise RefusedError(415, f"the document is packed ({encoding[:80]}); send it as it is")
+        with self._lock:
+            bucket = self._of_bots.setdefault(name, Bucket(*_PUSHES_OF_A_BOT))
+        if (wait := bucket.take()) is not None:
+            most, a_second = _PUSHES_OF_A_BOT
+            raise RefusedError(429, f"too often: {most} at once and {a_second:g} a second are taken of a bot", wait)
+        if size > MAX_BYTES:
+            raise too_large()
+        try:
+            source.put(body())
+        except OutdatedError as error:
+            raise RefusedError(409, str(error)) from None
+        except SourceError as error:
+            raise RefusedError(422, str(error)) from None
+
+    def reserve(self, name: str, authorization: str, size: int) -> Callable[[], None]:
+        """Make room for a large document that is about to come.
+
+        Returns:
+            What gives the room back; it may be called more than once.
+
+        Raises:
+            RefusedError: there is none, or not for this one.
+        """
+        self._source(name, authorization)
+        if size > MAX_BYTES:
+            raise too_large()
+        with self._lock:
+            if name in self._under_way:
+                raise RefusedError(429, "the bot is sending another document; one at a time", 1)
+            if sum(self._under_way.values()) + size > _UNDER_WAY:
+                raise RefusedError(429, "other bots are sending large documents; try again", 1)
+            self._under_way[name] = size
+        given_back = False
+
+        def give_back() -> None:
+            nonlocal given_back
+            with self._lock:
+                if not given_back:
+                    given_back = True
+                    del self._under_way[name]
+
+        return give_back
+
+    def _source(self, name: str, authorization: str) -> PushSource:
+        reader = self._bots.readers.get(name)
+        source = next((s for s in reader.sources if isinstance(s, PushSource)), None) if reader else None
+        scheme, _, token = authorization.partition(" ")
+        admits = admits_nobody if source is None else source.admits
+        if admits(token.strip()) and scheme.lower() == "bearer" and source is not None:
+            return source
+        sentence = "wrong or missing token, or no bot of type push has this name; send Authorization: Bearer TOKEN"
+        if (wait := self._wrong_tokens.take()) is not None:
+            raise RefusedError(429, f"{sentence}; and too many such requests came, try again later", wait)
+        log.warning("a push to the bot %.80r was refused: %s", name, sentence)
+        raise RefusedError(401, sentence)
+
+
+def too_large() -> RefusedError:
+    """The refusal of a document that is larger than any may be."""
+    return RefusedError(413, f"larger than {MAX_BYTES >> 20} MiB; state totals and leave lists out")
