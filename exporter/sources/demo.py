@@ -1,8 +1,8 @@
 """Source `demo`: a simulated bot, for a first look and for drills.
 
 Each pair is traded in turns of one day, offset against each other so that positions are open at any time. A turn's
-trades, all within it, follow from the seed and the turn's number alone, so the same seed tells the same story at every start. Regimes
-of several days (good, mixed, bad) give winning runs and, now and then, a drawdown.
+trades lie within it and follow from the seed and the turn's number alone, so the same seed tells the same story at
+every start. Regimes of several days (good, mixed, bad) give winning runs and, now and then, a drawdown.
 """
 
 from __future__ import annotations
