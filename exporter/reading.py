@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _GRACE = 0.3  # seconds
-# Of a thousand bots that answer at once, so many are read ahead; when one doesn't within so many seconds, all the others
-# are begun. Each reading that is under way takes a thread, and memory.
+# Of a thousand bots that answer at once, so many are read ahead; when one doesn't within so many seconds, all the
+# others are begun. Each reading that is under way takes a thread, and memory.
 _AHEAD, _QUICK = 64, 0.02
 
 
@@ -121,7 +121,8 @@ class BotReader:
         if state.problems:
             self._count(part, *state.problems)
         with self._lock:
-            if self._parts[part] is self.sources[0]:
+            # Not its process, and not how quick its answers were: they are known of a dead bot, too.
+            if part in self.parts("bot") + self.parts("trading"):
                 self.record.last_success = time.time()
             if part in self.parts("trading"):
                 self.record.history_complete = state.history_complete

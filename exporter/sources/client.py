@@ -147,7 +147,7 @@ def _not_a_success(url: str, response: requests.Response) -> SourceError:
     if status in (401, 403):
         return SourceError("auth", f"{url}: HTTP {status}: credentials refused; check those that monitoring.yml names")
     if 300 <= status < 400:
-        where = response.headers.get("Location", "nowhere")[:200]
+        where = response.headers.get("Location", "nowhere").partition("?")[0][:200]
         return SourceError(
             "http_status", f"{url}: HTTP {status}, sent on to {where!r}; redirects are not followed, give the final url"
         )

@@ -166,8 +166,9 @@ def test_no_time_left_asks_nothing(server: FreqtradeServer) -> None:
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(server: FreqtradeServer, other_host: FreqtradeServer, code: int) -> None:
     there = other_host.url + "/api/v1/health"
-    server.misbehave["health"] = play.status(code, Location=there)
+    server.misbehave["health"] = play.status(code, Location=there + "?key=secret")
     error = fault(server)
+    assert "secret" not in str(error)
     assert error.reason == "http_status"
     assert f"sent on to '{there}'; redirects are not followed, give the final url" in str(error)
     assert other_host.asked == []
@@ -210,3 +211,31 @@ def test_the_environment_s_proxy_and_netrc_are_not_used(
         get_json(new_session(), server.url + "/api/v1/health", soon(), 5)
     assert other_host.asked == []
     assert server.credentials[-1] is None
+
+
+def test_a_token(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.status(200, b"{}")
+    get_json(new_session(token="0123456789abcdef"), server.url + "/api/v1/health", soon(), 5)
+    assert server.credentials == ["Bearer 0123456789abcdef"]
+
+
+def test_a_query_which_may_hold_a_key_is_asked_and_not_told(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.status(500)
+    with pytest.raises(SourceError) as caught:
+        get(new_session(), server.url + "/api/v1/health?key=secret", soon(), 5)
+    assert server.calls("health") == [{"key": "secret"}]
+    assert str(caught.value) == f"{server.url}/api/v1/health: HTTP 500 Internal Server Error"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_trusted_certificates_that_are_not_there(server: FreqtradeServer, tmp_path: Path, scheme: str) -> None:
+    """Which matters only to who needs them."""
+    url = server.url.replace("http", scheme) + "/api/v1/health"
+    session = new_session(USERNAME, PASSWORD, ca_file=tmp_path / "none.pem")
+    if scheme == "http":
+        assert get(session, url, soon(), 5)
+        return
+    with pytest.raises(SourceError) as caught:
+        get(session, url, soon(), 5)
+    sentence = f"{url}: there is no file {tmp_path}/none.pem; check ca_file in monitoring.yml"
+    assert (caught.value.reason, str(caught.value)) == ("tls", sentence)

@@ -266,9 +266,22 @@ def test_several_sources_each_for_what_they_know(pool: ThreadPoolExecutor) -> No
 def test_only_the_bot_itself_counts_as_its_sign_of_life(pool: ThreadPoolExecutor) -> None:
     """Its process or its exchange can be seen while the bot doesn't answer."""
     dead = raising(*[SourceError("connection", "refused")] * 9)
-    bot = of_sources(pool, ScriptedSource(dead), ScriptedSource(lambda *_: RUNNING, {"system": "process"}))
-    assert read_groups([bot], ["bot", "system"])["x"] == {"bot": [], "system": [RUNNING]}
+
+    def answer(part: Part, deadline: float) -> BotState:
+        return RUNNING if part == "api" else dead(part, deadline)  # what is known of its answers so far
+
+    bot = of_sources(pool, ScriptedSource(answer), ScriptedSource(lambda *_: RUNNING, {"system": "process"}))
+    assert read_groups([bot], ["bot", "trading", "system"])["x"] == {
+        "bot": [],
+        "trading": [],
+        "system": [RUNNING, RUNNING],
+    }
     assert bot.record.last_success is None
+    groups: tuple[Group, ...] = ("bot", "trading")
+    for group in groups:
+        alive = reader(pool, lambda *_: RUNNING)
+        read(alive, group)
+        assert alive.record.last_success is not None
 
 
 def test_a_group_that_nobody_knows_of(pool: ThreadPoolExecutor) -> None:

@@ -126,6 +126,8 @@ def test_a_dead_bot_has_no_value_series(make_bots: MakeBots, server: FreqtradeSe
     got = of(bots)
     assert got.get("trading_bot_up", bot="x") == 0
     assert got.get("trading_bot_source_errors_total", bot="x", reason="http_status") == 2
+    seen = got.get("trading_bot_source_last_success_timestamp_seconds", bot="x")
+    assert of(bots).get("trading_bot_source_last_success_timestamp_seconds", bot="x") == seen is not None
     left = {n for n in got.names if n.startswith("trading_bot")}
     assert {
         n
