@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _GRACE = 0.3  # seconds
-# Of a thousand bots that answer at once, so many are read ahead; when one doesn't within so many seconds, all the
-# others are begun. Each reading that is under way takes a thread, and memory.
+# So many bots are read ahead, for each reading that is under way takes a thread, and memory. When one doesn't answer
+# within so many seconds, all the others are begun: one that hangs costs them nothing.
 _AHEAD, _QUICK = 64, 0.02
 
 

@@ -79,8 +79,6 @@ def get(
     left = end - time.monotonic()
     if left <= 0:
         raise SourceError("timeout", f"{where}: no time left for this call")
-    if where.startswith("https:") and isinstance(session.verify, str) and not Path(session.verify).is_file():
-        raise SourceError("tls", f"{where}: there is no file {session.verify}; check ca_file in monitoring.yml")
     late = f"{where}: no answer within {at_most:g} s, or the scrape's time"
     try:
         with (

@@ -448,7 +448,11 @@ TLS = [
     ("IP:127.0.0.1", None, VERIFY + "self-signed certificate"),
     ("DNS:other.example", "its own", VERIFY + "IP address mismatch, certificate is not valid for '127.0.0.1'"),
     ("IP:127.0.0.1", "its own", None),
-    ("IP:127.0.0.1", "no file", "there is no file {folder}/no file; check ca_file in monitoring.yml"),
+    (
+        "IP:127.0.0.1",
+        "no file",
+        "ca_file can't be read: Could not find a suitable TLS CA certificate bundle, invalid path: {folder}/no file",
+    ),
     ("IP:127.0.0.1", "nonsense", "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found"),
 ]
 
