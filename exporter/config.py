@@ -131,11 +131,14 @@ def _allowed(kind: str, message: str, key: Key) -> str:
         return "must not have line breaks or other control characters"
     if kind == "too_short":
         return "must name at least one bot"
+    if kind == "too_long":
+        return re.sub(r".* (at most \d+) .*", r"must have \1 entries", message)
     if kind == "tuple_type":
         return "must be a list"
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return "must be a mapping of keys to values"
-    return message.removeprefix("Value error, ").replace("Input should be", "must be")
+    words = message.removeprefix("Value error, ")
+    return words.replace("Input should be", "must be").replace("String should have", "must have")
 
 
 def _dotted(key: Key) -> str:

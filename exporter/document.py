@@ -198,13 +198,12 @@ class Documents:
         good = self._good
         if good is None:
             raise fault or SourceError("missing", f"{self._where}: no document yet; does the bot write it?")
-        if now - good.timestamp > self._stale_after:
+        if not -MAX_AHEAD <= now - good.timestamp <= self._stale_after:
             written = dt.datetime.fromtimestamp(good.timestamp, self._zone)
-            raise fault or SourceError(
-                "stale",
-                f"{self._where}: its timestamp is {written}, older than stale_after ({self._stale_after:g} s); "
-                "does the bot still write it?",
-            )
+            why = f"older than stale_after ({self._stale_after:g} s); does the bot still write it?"
+            if good.timestamp > now:  # our clock was set back since
+                why = "in the future; are the clocks right?"
+            raise fault or SourceError("stale", f"{self._where}: its timestamp is {written}, {why}")
         return replace(
             good.state,
             trades=None if self._history is None else self._history.summary(now, good.state.trading.initial_capital),

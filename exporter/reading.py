@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from threading import Lock
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _GRACE = 0.3  # seconds
+# So many bots are read ahead, for each reading that is under way takes a thread, and memory. When one doesn't answer
+# within so many seconds, all the others are begun: one that hangs costs them nothing.
+_AHEAD, _QUICK = 64, 0.02
 
 
 @dataclass
@@ -92,7 +95,11 @@ class BotReader:
     def finish(self, part: Part, reading: Future[BotState], deadline: float) -> BotState | None:
         """A reading's state; None where the bot couldn't be read by the deadline (`time.monotonic()`)."""
         try:
-            return reading.result(timeout=max(deadline - time.monotonic(), 0))
+            state = reading.result(timeout=max(deadline - time.monotonic(), 0))
+            with self._lock:
+                if self._running.get(part) is reading:
+                    del self._running[part]  # not to keep its state
+            return state
         except FutureTimeout:
             # The reading itself counts its fault when it ends; one that never does is counted here.
             self._count(part, SourceError("timeout", "still being read when the scrape's time was up"))
@@ -151,20 +158,24 @@ class BotReader:
 
 def read_all(
     readers: Sequence[BotReader], groups: Sequence[Group], deadline: float
-) -> list[tuple[BotReader, Mapping[Group, list[BotState]]]]:
+) -> Iterator[tuple[BotReader, Mapping[Group, list[BotState]]]]:
     """Read what groups need of several bots side by side.
 
-    Returns:
+    Yields:
         Each bot with its groups' states: of those who know of the group, those that could be read by the deadline, in
         order. A part that several groups need is read once.
     """
-    started = []
-    for reader in readers:
-        parts = dict.fromkeys(part for group in groups for part in reader.parts(group))
-        started.append((reader, {part: reader.start(part, deadline) for part in parts}))
-    read: list[tuple[BotReader, Mapping[Group, list[BotState]]]] = []
-    for reader, readings in started:
-        states = {part: reader.finish(part, reading, deadline) for part, reading in readings.items()}
-        of_groups = {group: [s for p in reader.parts(group) if (s := states[p]) is not None] for group in groups}
-        read.append((reader, of_groups))
-    return read
+    started: list[dict[Part, Future[BotState]]] = []
+
+    def start_until(end: int) -> None:
+        for following in readers[len(started) : end]:
+            parts = dict.fromkeys(part for group in groups for part in following.parts(group))
+            started.append({part: following.start(part, deadline) for part in parts})
+
+    for number, reader in enumerate(readers):
+        start_until(number + _AHEAD)
+        if wait(started[number].values(), timeout=_QUICK).not_done:
+            start_until(len(readers))
+        states = {part: reader.finish(part, reading, deadline) for part, reading in started[number].items()}
+        started[number] = {}  # not to keep a thousand states
+        yield reader, {group: [s for p in reader.parts(group) if (s := states[p]) is not None] for group in groups}

@@ -18,8 +18,8 @@ def _lines() -> Iterator[str]:
     yield "`python -m exporter metrics` prints this page. A value that the source doesn't give has no series. Units are"
     yield "seconds, bytes, ratios from 0 to 1, and money in the bot's account currency."
     for group, module in GROUPS.items():
-        yield f"\n## Group {group}\n"
-        yield (module.__doc__ or "").partition(": ")[2].replace("\n", " ")
+        meaning = (module.__doc__ or "").partition(": ")[2].replace("\n", " ")
+        yield f"\n## {group}\n\n{meaning[:1].upper()}{meaning[1:]}"
         yield "\n| metric | labels | kind | meaning |"
         yield "|---|---|---|---|"
         for family in sorted(module.FAMILIES):

@@ -55,7 +55,9 @@ def create_app(bots: Bots, pushes: Pushes | None = None) -> Flask:
             groups,
             _deadline(request.headers.get(_TIMEOUT_HEADER)),
         )
-        return Response(_pieces(body), content_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Content-Length": str(len(body))})
+        return Response(
+            _pieces(body), content_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Content-Length": str(len(body))}
+        )
 
     @app.get("/sd")
     def discovery() -> Response:

@@ -6,7 +6,9 @@ bots; here a line is one format operation. The tests read every page back with t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from io import StringIO
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
@@ -31,11 +33,12 @@ class Family(NamedTuple):
         return (self.name,)
 
 
-class _Lines(NamedTuple):
+class _Begun(NamedTuple):
     """What is said of a family so far."""
 
     template: str  # of one series, for its labels' values and its value
-    lines: list[str]
+    write: Callable[[str], int]
+    text: StringIO  # a string a line would take twice the memory
 
 
 class _Escaped(dict[str, str]):
@@ -50,7 +53,7 @@ class Families:
     """The families of one scrape."""
 
     def __init__(self) -> None:
-        self._families: dict[str, _Lines] = {}
+        self._families: dict[str, _Begun] = {}
         self._escape = _Escaped().__getitem__
 
     def add(self, family: Family, value: float | None, *labels: str) -> None:
@@ -62,32 +65,34 @@ class Families:
         """
         if value is None:
             return
-        template, lines = self._families.get(family.name) or self._begin(family)
-        lines.append(template % (*map(self._escape, labels), value))
+        template, write, _ = self._families.get(family.name) or self._begin(family)
+        write(template % (*map(self._escape, labels), value))
 
     def add_histogram(self, family: Family, histogram: Histogram, bot: str) -> None:
         """Add a bot's histogram."""
-        lines = (self._families.get(family.name) or self._begin(family)).lines
+        write = (self._families.get(family.name) or self._begin(family)).write
         head = f'{family.name}_bucket{{bot="{self._escape(bot)}",le="'
         totals = list(accumulate(histogram.counts))
-        lines += [f'{head}{bound}"}} {n}\n' for bound, n in zip(_bounds(histogram.bounds), totals, strict=True)]
+        bounds = zip(_bounds(histogram.bounds), totals, strict=True)
+        write("".join([f'{head}{bound}"}} {total}\n' for bound, total in bounds]))
         if not family.signed:
             name = f'{{bot="{self._escape(bot)}"}}'
-            lines.append(f"{family.name}_count{name} {totals[-1]}\n{family.name}_sum{name} {histogram.sum}\n")
+            write(f"{family.name}_count{name} {totals[-1]}\n{family.name}_sum{name} {histogram.sum}\n")
 
     def text(self) -> bytes:
         """All families, which are then told: of a thousand bots they take as much memory as their text."""
         text = bytearray()
         while self._families:
-            text += "".join(self._families.pop(next(iter(self._families))).lines).encode()
+            text += self._families.pop(next(iter(self._families))).text.getvalue().encode()
         return bytes(text)
 
-    def _begin(self, family: Family) -> _Lines:
+    def _begin(self, family: Family) -> _Begun:
         names = ("bot", *family.labels) if family.of_bot else family.labels
         labels = ",".join(f'{name}="%s"' for name in names)
         template = f"{family.name}{{{labels}}} %s\n" if labels else f"{family.name} %s\n"
-        begun = _Lines(template, [f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"])
-        self._families[family.name] = begun
+        text = StringIO()
+        text.write(f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n")
+        begun = self._families[family.name] = _Begun(template, text.write, text)
         return begun
 
 

@@ -79,6 +79,8 @@ def get(
     left = end - time.monotonic()
     if left <= 0:
         raise SourceError("timeout", f"{where}: no time left for this call")
+    if where.startswith("https:") and isinstance(session.verify, str) and not Path(session.verify).is_file():
+        raise SourceError("tls", f"{where}: there is no file {session.verify}; check ca_file in monitoring.yml")
     late = f"{where}: no answer within {at_most:g} s, or the scrape's time"
     try:
         with (
@@ -110,7 +112,7 @@ def parsed(url: str, body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise SourceError("invalid", f"{url}: the answer is not JSON: {_cause(error)}") from error
+        raise SourceError("invalid", f"{url}: the answer is not JSON: {error}") from error
 
 
 def _failure(url: str, error: Exception, late: str) -> SourceError:

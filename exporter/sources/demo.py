@@ -1,8 +1,8 @@
 """Source `demo`: a simulated bot, for a first look and for drills.
 
 Each pair is traded in turns of one day, offset against each other so that positions are open at any time. A turn's
-trades follow from the seed and the turn's number alone, so the same seed tells the same story at every start. Regimes
-of several days (good, mixed, bad) give winning runs and, now and then, a drawdown.
+trades lie within it and follow from the seed and the turn's number alone, so the same seed tells the same story at
+every start. Regimes of several days (good, mixed, bad) give winning runs and, now and then, a drawdown.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class DemoSource:
         self._since = since
         self._history = History(zone)
         self._told = since  # the time up to which closed trades are in the history
-        self._turns: dict[tuple[int, int], list[_Deal]] = {}  # those of the last days, by pair and turn
+        self._turns: dict[int, tuple[int, list[_Deal]]] = {}  # by pair, the last one asked for, and its number
         self._responses = Buckets(RESPONSE_TIME_BUCKETS)
         self._responded: int | None = None  # the second up to which response times are counted
 
@@ -121,12 +121,12 @@ class DemoSource:
             system=system_at(self._seed, now),
             response_times=self._responses.value(),
             trades=trades,
-            positions=tuple(_position(d, now) for d in self._deals(now - DAY, now) if d.opened_at <= now < d.closed_at),
+            positions=tuple(_position(d, now) for d in self._deals(now, now) if d.opened_at <= now < d.closed_at),
         )
 
     def _tell(self, now: float) -> None:
         """Close the deals that ended since the last time."""
-        deals = self._deals(self._told - DAY, now)
+        deals = self._deals(self._told, now)
         self._history.add(_trade(deal) for deal in deals if self._told < deal.closed_at <= now)
         self._told = max(self._told, now)
 
@@ -140,15 +140,13 @@ class DemoSource:
 
     def _deals(self, start: float, end: float) -> Iterator[_Deal]:
         """The deals of all turns that touch a span of time, none opened before the history begins."""
-        self._turns = {key: deals for key, deals in self._turns.items() if (key[1] + 3) * DAY > start}
         for number, pair in enumerate(PAIRS):
             shift = number * DAY / len(PAIRS)
             for turn in range(math.floor((start - shift) / DAY), math.floor((end - shift) / DAY) + 1):
-                key = number, turn
-                if key not in self._turns:
+                if self._turns.get(number, (None,))[0] != turn:
                     deals = self._turn(number, pair, turn, turn * DAY + shift)
-                    self._turns[key] = [d for d in deals if d.opened_at >= self._since]
-                yield from self._turns[key]
+                    self._turns[number] = turn, [d for d in deals if d.opened_at >= self._since]
+                yield from self._turns[number][1]
 
     def _regime(self, turn: int) -> _Regime:
         return self._random("regime", turn // REGIME_DAYS).choices(_REGIMES, _WEIGHTS)[0]

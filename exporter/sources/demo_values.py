@@ -14,7 +14,7 @@ _DAY = 86400
 
 def _wave(seed: int, name: str, now: float, middle: float, swing: float) -> float:
     """A value that moves around its middle, by at most `swing`, over minutes, hours and days."""
-    # A number from 0 to 1, which shifts each name's waves against the others'. Cheap: a thousand bots have 60,000 waves.
+    # From 0 to 1: it shifts each name's waves against the others'. Cheap, for a thousand bots have 60,000 waves.
     shift = crc32(f"{seed}:{name}".encode()) / 2**32
     turns = now * (0.8 + 0.4 * shift) / _DAY + shift
     return middle + swing / 3 * (math.sin(turns * 6.28) + math.sin(turns * 31.7) + math.sin(turns * 151.3))

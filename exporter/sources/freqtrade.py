@@ -72,8 +72,8 @@ class FreqtradeSource:
         try:
             body = get(self._session, url, deadline, at_most, params, _MOST_BYTES.get(call, MIB))
         except SourceError as error:
-            # Whoever waits in vain has waited; a refused connection is quick, and no answer.
-            if error.reason in ("timeout", "http_status"):
+            # Whoever waits in vain has waited, if there was time to; a refused connection is quick, and no answer.
+            if error.reason in ("auth", "http_status", "timeout") and began < deadline:
                 self._observe(time.monotonic() - began)
             raise
         self._observe(time.monotonic() - began)

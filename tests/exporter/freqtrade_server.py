@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -127,13 +129,13 @@ class _Server(ThreadingHTTPServer):
 
 
 class FreqtradeServer:
-    """A freqtrade on loopback.
+    """A freqtrade on loopback; over TLS where a file with a certificate and its key is given.
 
     `answers` are those of the API by call; `closed` its closed trades; `misbehave` what a call does instead. `asked`
     lists each request's call and parameters, `credentials` what came with it.
     """
 
-    def __init__(self, recording: str = "running") -> None:
+    def __init__(self, recording: str = "running", certificate: Path | None = None) -> None:
         self.closed: list[dict[str, Any]] = recorded_trades()
         self.misbehave: dict[str, Misbehaviour] = {}
         self.page_cap: int | None = None
@@ -143,11 +145,21 @@ class FreqtradeServer:
         self.password = PASSWORD
         self.play(recording)
         self._released = threading.Event()
+        self._connections: set[socket.socket] = set()  # those that clients keep open
         server = self
 
         class _Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = 65536  # headers and body in one packet: two would wait for each other
+
+            def setup(self) -> None:
+                super().setup()
+                server._connections.add(self.connection)
+
+            def finish(self) -> None:
+                server._connections.discard(self.connection)
+                with contextlib.suppress(OSError):
+                    super().finish()
 
             def do_GET(self) -> None:
                 with contextlib.suppress(ConnectionError):
@@ -159,6 +171,11 @@ class FreqtradeServer:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if certificate is not None:
+            encrypted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            encrypted.load_cert_chain(certificate)
+            self._server.socket = encrypted.wrap_socket(self._server.socket, server_side=True)
+            self.url = f"https://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -169,6 +186,9 @@ class FreqtradeServer:
         self._released.set()
         self._server.shutdown()
         self._server.server_close()
+        for connection in self._connections.copy():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
     def play(self, recording: str) -> None:
         """Answer as in a recording from now on."""

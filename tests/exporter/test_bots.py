@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +148,107 @@ def test_two_demo_bots_have_each_their_story(make_bots: MakeBots) -> None:
     profit = got.of("trading_bot_realized_profit_loss")
     assert profit[("a",)] != profit[("b",)]
     assert profit[("a",)] == pytest.approx(profit[("c",)], abs=60)
+
+
+def test_freqtrade_with_a_document_beside_it(make_bots: MakeBots, tmp_path: Path, text: str) -> None:
+    """Which tells of model, market and system; of the rest freqtrade's API has the only word."""
+    text = text.replace("username: lab", "username: lab, state_file: ft.json")
+    bots = make_bots(text)
+    groups = ("bot", "trading", "model", "market", "system", "exporter")
+    got = read(bots, *groups)
+    assert got.get("trading_bot_up", bot="ft") == 1
+    assert {bot for (bot,) in got.of("trading_bot_model_accuracy")} == {"demo"}
+    assert got.get("trading_bot_source_errors_total", bot="ft", reason="missing") == 1
+    answered = read(bots, "system").get("trading_bot_response_time_seconds_count", bot="ft")
+
+    document = full()
+    document["bot"] |= {"name": "no", "status": "stopped"}
+    write(tmp_path / "ft.json", document)
+    got = read(bots, *groups)
+    assert got.get("trading_bot_state", bot="ft", state="running") == 1
+    assert got.get("trading_bot_profit_loss", bot="ft") == -9.3671333
+    assert got.get("trading_bot_model_accuracy", bot="ft") == 0.71
+    assert got.get("trading_bot_market_rsi", bot="ft", symbol="C1/USDT") == 55.5
+    assert got.get("trading_bot_cpu_usage_ratio", bot="ft") == 0.1
+    assert got.get("trading_bot_response_time_p95_seconds", bot="ft") == 0.4
+    # The histogram is of its own API, where the document states times too.
+    both = read(bots, "system").get("trading_bot_response_time_seconds_count", bot="ft")
+    assert (both or 0) > (answered or 0) > 3
+    assert got.get("trading_bot_response_time_seconds_count", bot="demo") is not None
+    reload(bots, tmp_path, text.replace("ft.json", "other.json"))
+    assert {bot for (bot,) in read(bots, *groups).of("trading_bot_model_accuracy")} == {"demo"}
+
+
+def test_a_stale_document_beside_a_bot_that_runs(make_bots: MakeBots, tmp_path: Path, text: str) -> None:
+    write(tmp_path / "ft.json", full(time.time() - 40))
+    bots = make_bots(text.replace("username: lab", "username: lab, state_file: ft.json, stale_after: 30"))
+    got = read(bots, "bot", "model", "exporter")
+    assert got.get("trading_bot_up", bot="ft") == 1
+    assert got.get("trading_bot_model_accuracy", bot="ft") is None
+    assert got.get("trading_bot_source_errors_total", bot="ft", reason="stale") == 1
+
+
+def test_its_process_and_its_exchange_beside_what_a_bot_states(
+    make_bots: MakeBots, tmp_path: Path, server: FreqtradeServer
+) -> None:
+    """What the bot states wins; what fails is a fault of its own, and the bot is as alive as it says."""
+    (tmp_path / "bot.pid").write_text(str(os.getpid()))
+    document = full()
+    del document["system"]
+    write(tmp_path / "s.json", document)
+    text = (
+        "bots: [{name: x, type: file, path: s.json, "
+        f"process: {{pid_file: bot.pid}}, probes: ['127.0.0.1:{server.port}']}}]"
+    )
+    bots = make_bots(text)
+    got = read(bots, "bot", "system", "exporter")
+    assert (got.get("trading_bot_memory_bytes", bot="x") or 0) > 10_000_000
+    assert 0 < (got.get("trading_bot_memory_usage_ratio", bot="x") or 0) < 1
+    assert 0 < (got.get("trading_bot_network_latency_seconds", bot="x") or 0) < 5
+    assert got.get("trading_bot_error_rate", bot="x") is None
+    assert set(got.of("trading_bot_source_errors_total").values()) == {0}
+    assert {part for _, part in got.of("trading_bot_source_read_seconds")} == {"state", "process", "network"}
+
+    write(tmp_path / "s.json", full() | {"system": {"memory_bytes": 7, "network_latency": 0.0}})
+    got = read(bots, "system")
+    assert got.get("trading_bot_memory_bytes", bot="x") == 7
+    assert got.get("trading_bot_network_latency_seconds", bot="x") == 0
+    assert 0 < (got.get("trading_bot_memory_usage_ratio", bot="x") or 0) < 1
+
+    reload(bots, tmp_path, text.replace("bot.pid", "no.pid").replace(f":{server.port}", ":1"))
+    got = read(bots, "bot", "system", "exporter")
+    assert got.get("trading_bot_up", bot="x") == 1
+    assert got.get("trading_bot_memory_bytes", bot="x") == 7
+    assert got.get("trading_bot_memory_usage_ratio", bot="x") is None
+    errors = {reason for (_, reason), count in got.of("trading_bot_source_errors_total").items() if count}
+    assert errors == {"missing", "connection"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("process: {name: a}", "process: {name: b}"),
+        ("probes: ['127.0.0.1:1']", "probes: []"),
+        ("path: s.json", "path: t.json"),
+        ("stale_after: 60", "stale_after: 61"),
+    ],
+)
+def test_each_key_counts_at_a_reload(make_bots: MakeBots, tmp_path: Path, before: str, after: str) -> None:
+    text = "bots: [{name: x, type: file, path: s.json, stale_after: 60, process: {name: a}, probes: ['127.0.0.1:1']}]"
+    bots = make_bots(text)
+    reader = bots.readers["x"]
+    reload(bots, tmp_path, text)
+    assert bots.readers["x"] is reader
+    reload(bots, tmp_path, text.replace(before, after))
+    assert bots.readers["x"] is not reader
+    assert bots.readers["x"].record is reader.record
+
+
+def test_the_host_s_disks_at_a_reload(make_bots: MakeBots, tmp_path: Path) -> None:
+    bots = make_bots("bots: [{name: x, type: demo}]")
+    host = bots.host
+    assert set(read(bots, "host").of("trading_bot_host_disk_usage_ratio")) == {("/",)}
+    reload(bots, tmp_path, "bots: [{name: x, type: demo}]\nmin_trades: 3\n")
+    assert bots.host is host
+    reload(bots, tmp_path, f"bots: [{{name: x, type: demo}}]\nhost: {{disks: [/, '{tmp_path}']}}\n")
+    assert set(read(bots, "host").of("trading_bot_host_disk_usage_ratio")) == {("/",), (str(tmp_path),)}

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.bots import Bots
+from exporter.document import StateDocument
 from exporter.history import Summary
 from exporter.results import Limits, complete
 from exporter.sources.demo import CAPITAL, DAY, PAIRS, STAKE, STOP, DemoSource
-from exporter.state import BotState, Trading
+from exporter.state import BotState, Model, System, Trading
 from tests.exporter.helpers import set_clock, soon
 
 UTC = ZoneInfo("UTC")
@@ -164,3 +165,74 @@ def test_without_a_place_to_remember(
     (tmp_path / "data").write_text("a file where the folder should be")
     assert start(tmp_path, monkeypatch, START).bot.started_at == SINCE
     assert "the demo bot's history begins anew at each start" in caplog.text
+
+
+def parts(state: BotState) -> tuple[object, ...]:
+    return state.model, state.markets, state.system
+
+
+def test_model_markets_and_system_follow_from_the_seed_and_the_time() -> None:
+    assert parts(demo().state_at(START)) == parts(demo().state_at(START))
+    read_before = demo()
+    read_before.state_at(START - DAY)
+    assert parts(read_before.state_at(START)) == parts(demo().state_at(START))
+    for one, other in zip(parts(demo(8).state_at(START)), parts(demo().state_at(START)), strict=True):
+        assert one != other
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_value_is_one_that_a_document_may_state(seed: int) -> None:
+    """At all hours of a week: ratios from 0 to 1, nothing negative, no time to come; and nothing is left out."""
+    source = demo(seed)
+    for step in range(60):
+        now = START + step * 10_007
+        state = source.state_at(now)
+        document = StateDocument.model_validate(
+            {
+                "timestamp": now,
+                "model": dict(state.model),
+                "market": [dict(market) for market in state.markets],
+                "system": dict(state.system),
+            }
+        )
+        assert dict(document.model) == dict(state.model)
+        assert document.market == state.markets
+        assert [market.symbol for market in state.markets] == list(PAIRS)
+        assert dict(state.system).keys() == System.model_fields.keys()
+        assert dict(state.model).keys() == Model.model_fields.keys()
+        assert None not in [*dict(state.model).values(), *dict(state.system).values()]
+        assert now - DAY <= (state.model.last_retraining or 0) <= (state.model.last_prediction_time or 0) <= now
+        assert state.model.data_freshness is not None
+        assert 0 <= state.model.data_freshness < 60
+
+
+def test_regimes_change_and_the_trend_is_theirs() -> None:
+    source = demo()
+    seen = set()
+    for day in range(60):
+        (said,) = {(market.regime, market.trend) for market in source.state_at(START + day * DAY).markets}
+        seen.add(said)
+    assert seen == {("bull", "up"), ("sideways", "sideways"), ("bear", "down")}
+
+
+def test_response_times_only_grow_by_one_every_ten_seconds() -> None:
+    source = demo()
+
+    def counts(now: float) -> tuple[int, ...]:
+        times = source.state_at(now).response_times
+        assert times is not None
+        return times.counts
+
+    before = counts(START)
+    assert sum(before) == 0
+    for step in range(1, 50):
+        after = counts(START + step * 10)
+        assert sum(after) == step
+        assert all(new >= old for new, old in zip(after, before, strict=True))
+        before = after
+    assert counts(START + 490) == before
+    # Nobody asked for a day: an hour of it is made up for. A clock that goes back takes nothing away.
+    assert sum(counts(START + DAY)) == 49 + 360
+    for now in (START + DAY - 3600, START + DAY - 1800, START + DAY):
+        assert sum(counts(now)) == 49 + 360
+    assert sum(counts(START + DAY + 10)) == 49 + 361

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.document import RESPONSE_TIME_BUCKETS
 from exporter.results import Limits, complete
 from exporter.sources.freqtrade import FreqtradeSource, bot_of, candles_current_until, positions_of, trading_of
 from exporter.state import BotState, SourceError
@@ -335,3 +336,57 @@ def test_live_and_dry_run() -> None:
     assert bot_of({}, {"dry_run": False}).mode == "live"
     assert bot_of({}, recorded("running")["show_config"]["json"]).mode == "dry_run"
     assert bot_of({}, {}).mode is None
+
+
+def observed(source: FreqtradeSource) -> int:
+    times = source.read("api", soon()).response_times
+    assert times is not None
+    assert times.bounds == RESPONSE_TIME_BUCKETS
+    return sum(times.counts)
+
+
+def test_response_times_are_those_of_the_calls(server: FreqtradeServer) -> None:
+    """Of both other parts; asking for them asks the bot nothing."""
+    source = source_of(server)
+    assert (observed(source), server.asked) == (0, [])
+    for part in ("bot", "trading"):
+        source.read(part, soon(20))
+        assert observed(source) == len(server.asked)
+    times = source.read("api", soon()).response_times
+    assert times is not None
+    assert 0 < times.sum < 20
+
+
+@pytest.mark.parametrize("code", [301, 401, 403, 429, 500, 502])
+def test_an_http_error_is_an_answer(server: FreqtradeServer, code: int) -> None:
+    server.misbehave["health"] = play.status(code)
+    source = source_of(server)
+    with pytest.raises(SourceError):
+        source.read("bot", soon())
+    assert observed(source) == 1
+
+
+def test_who_waits_in_vain_has_waited(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.hang
+    source = source_of(server)
+    with pytest.raises(SourceError):
+        source.read("bot", soon(0.3))
+    times = source.read("api", soon()).response_times
+    assert times is not None
+    assert times.sum >= 0.25
+    # No time was left for a call: nothing was asked, and nobody waited.
+    with pytest.raises(SourceError):
+        source.read("bot", soon(-1))
+    assert observed(source) == 1
+
+
+def test_a_connection_that_never_stood_has_no_response_time(server: FreqtradeServer) -> None:
+    """Quick refusals of a dead bot would make its API look quick."""
+    nobody = FreqtradeSource("http://127.0.0.1:1", USERNAME, PASSWORD, UTC)
+    nameless = FreqtradeSource("http://no-such-host.invalid", USERNAME, PASSWORD, UTC)
+    server.misbehave["health"] = play.not_http
+    for source in (nobody, nameless, source_of(server)):
+        with pytest.raises(SourceError) as caught:
+            source.read("bot", soon())
+        assert caught.value.reason in ("connection", "dns")
+        assert observed(source) == 0

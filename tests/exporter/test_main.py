@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from exporter.__main__ import main
+from exporter.metrics import GROUPS
 from tests.exporter import freqtrade_server as play
 from tests.exporter.freqtrade_server import PASSWORD, FreqtradeServer
 from tests.exporter.helpers import Samples, wait_until
@@ -160,6 +161,12 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["title"] == "StateDocument"
 
 
+def test_the_reference_of_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"| `{family.name}` |" in out for module in GROUPS.values() for family in module.FAMILIES)
+
+
 @pytest.mark.parametrize("address", ["8000", ":8000", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:-1"])
 def test_addresses_that_are_none(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -172,4 +179,4 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    assert "validates monitoring.yml" in capsys.readouterr().out
+    assert "check monitoring.yml" in capsys.readouterr().out

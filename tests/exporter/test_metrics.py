@@ -11,16 +11,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.bots import Bots
+from exporter.histogram import Buckets
 from exporter.history import History, Trade
-from exporter.metrics import GROUPS, METRICS, bot, config, exporter, trading
+from exporter.metrics import GROUPS, METRICS, bot, config, exporter, market, model, system, trading
 from exporter.metrics.families import Families, Family
 from exporter.reading import Record
 from exporter.scrape import scrape
-from exporter.state import STATUSES, Bot, BotState, Position, Trading
+from exporter.state import REGIMES, STATUSES, TRENDS, Bot, BotState, Market, Model, Position, System, Trading
 from exporter.thresholds import defaults, merged
 from tests.binaries import binary
 from tests.exporter.documents import full, write
-from tests.exporter.helpers import Samples, soon
+from tests.exporter.helpers import Samples, soon, wait_until
 
 NOW = 1795255243.0
 
@@ -56,6 +57,8 @@ def everything(tmp_path: Path, make_bots: Callable[[str], Bots]) -> Bots:
 
 
 def test_metrics_lists_exactly_what_is_served(everything: Bots) -> None:
+    # The processor's time is told from a second after the start on.
+    wait_until(lambda: everything.host.read().cpu_usage is not None)
     for group in GROUPS:
         names = {n for n in Samples(scrape(everything, ["full"], [group], soon())).names if n.startswith("trading_bot")}
         if group == "exporter":
@@ -249,3 +252,123 @@ def test_readings() -> None:
     assert got.get("trading_bot_source_last_success_timestamp_seconds", bot="x") == NOW
     assert got.get("trading_bot_history_complete", bot="x") == 0
     assert got.get("trading_bot_series_dropped_total", bot="x") == 3
+
+
+def of_model(**values: Any) -> Samples:
+    families = Families()
+    model.collect(families, "x", Model(**values))
+    return served(families)
+
+
+def of_markets(*markets: Market) -> tuple[Samples, int]:
+    families = Families()
+    dropped = market.collect(families, "x", markets)
+    return served(families), dropped
+
+
+def of_system(*states: BotState) -> Samples:
+    families = Families()
+    system.collect(families, "x", states)
+    return served(families)
+
+
+def test_each_key_of_the_state_has_a_metric() -> None:
+    """And none is asked of a state that doesn't know it."""
+    assert set(model.GAUGES) == set(Model.model_fields)
+    assert set(market.GAUGES) == set(Market.model_fields) - {
+        *("symbol", "price_change_1h", "price_change_24h", "trend", "regime")
+    }
+    assert set(system.GAUGES) == set(System.model_fields)
+
+
+@pytest.mark.parametrize("key", model.GAUGES)
+def test_every_value_of_a_model(key: str) -> None:
+    others = {"loaded": True, "drift_detected": False, "last_retraining": NOW, "last_prediction_time": NOW}
+    value = others.get(key, 0.25)
+    got = of_model(**{key: value})
+    assert got.names == {model.GAUGES[key].name}
+    assert got.get(model.GAUGES[key].name, bot="x") == float(value)
+
+
+def test_a_model_s_flags_and_zeros() -> None:
+    got = of_model(loaded=False, drift_detected=True, accuracy=0.0, data_freshness=0)
+    assert got.of("trading_bot_model_loaded") == {("x",): 0}
+    assert got.of("trading_bot_model_drift_detected") == {("x",): 1}
+    assert got.of("trading_bot_model_accuracy") == {("x",): 0}
+    assert got.of("trading_bot_model_data_age_seconds") == {("x",): 0}
+    assert of_model().names == set()
+
+
+@pytest.mark.parametrize("key", market.GAUGES)
+def test_every_value_of_a_market(key: str) -> None:
+    values: dict[str, Any] = {key: 0.125}
+    got, dropped = of_markets(Market(symbol="A/B", **values), Market(symbol="C/D"))
+    assert (got.names, dropped) == ({market.GAUGES[key].name}, 0)
+    assert got.get(market.GAUGES[key].name, bot="x", symbol="A/B") == 0.125
+
+
+def test_price_changes_by_window() -> None:
+    got, _ = of_markets(Market(symbol="A", price_change_1h=-0.01, price_change_24h=0.2), Market(symbol="B"))
+    changes = got.of("trading_bot_market_price_change_ratio")
+    assert changes == {("x", "A", "1h"): -0.01, ("x", "A", "24h"): 0.2}
+
+
+def test_of_trends_and_regimes_one_is_1() -> None:
+    got, _ = of_markets(
+        Market(symbol="A", trend="down", regime="calm"), Market(symbol="B"), Market(symbol="C", trend="up")
+    )
+    trends = {("x", s, t): float((s, t) in {("A", "down"), ("C", "up")}) for s in ("A", "C") for t in TRENDS}
+    assert got.of("trading_bot_market_trend") == trends
+    regimes = got.of("trading_bot_market_regime")
+    assert regimes == {("x", regime, "A"): float(regime == "calm") for regime in REGIMES}
+
+
+def test_symbols_are_capped_and_what_was_cut_is_told() -> None:
+    markets = [Market(symbol=f"S{n}", rsi=n, trend="up") for n in range(73)]
+    got, dropped = of_markets(*markets)
+    assert got.of("trading_bot_market_rsi") == {("x", f"S{n}"): n for n in range(50)}
+    assert len(got.of("trading_bot_market_trend")) == 50 * len(TRENDS)
+    assert dropped == 23
+    assert of_markets(*markets[:50])[1] == 0
+
+
+def test_of_a_symbol_that_is_named_twice_the_first_counts() -> None:
+    """A series is served once; nor does it count among those that were cut."""
+    got, dropped = of_markets(*[Market(symbol="A", rsi=n) for n in (40, 60)] * 60, Market(symbol="B", macd=1))
+    assert got.of("trading_bot_market_rsi") == {("x", "A"): 40}
+    assert got.of("trading_bot_market_macd") == {("x", "B"): 1}
+    assert dropped == 0
+
+
+@pytest.mark.parametrize("key", system.GAUGES)
+def test_every_value_of_the_system(key: str) -> None:
+    values: dict[str, Any] = {key: 0.125}
+    got = of_system(BotState(system=System(**values)))
+    assert got.names == {system.GAUGES[key].name}
+    assert got.get(system.GAUGES[key].name, bot="x") == 0.125
+
+
+def test_of_what_several_know_of_the_system_the_bot_s_own_word_counts() -> None:
+    """Value by value, a stated 0 included; of the histograms the first that there is."""
+    own, process = Buckets((1.0,)), Buckets((2.0,))
+    own.observe(0.5)
+    states = (
+        BotState(system=System(cpu_usage=0.0, error_rate=0.1)),
+        BotState(system=System(cpu_usage=0.5, memory_bytes=7), response_times=own.value()),
+        BotState(system=System(memory_bytes=9, network_latency=0.2), response_times=process.value()),
+    )
+    got = of_system(*states)
+    assert got.of("trading_bot_cpu_usage_ratio") == {("x",): 0}
+    assert got.of("trading_bot_error_rate") == {("x",): 0.1}
+    assert got.of("trading_bot_memory_bytes") == {("x",): 7}
+    assert got.of("trading_bot_network_latency_seconds") == {("x",): 0.2}
+    assert got.of("trading_bot_response_time_seconds_bucket") == {("x", "1.0"): 1, ("x", "+Inf"): 1}
+    assert got.get("trading_bot_response_time_seconds_count", bot="x") == 1
+    assert got.get("trading_bot_response_time_seconds_sum", bot="x") == 0.5
+    assert of_system().names == of_system(BotState()).names == set()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_symbols_are_escaped(text: str) -> None:
+    got, _ = of_markets(Market(symbol=text, rsi=50))
+    assert got.of("trading_bot_market_rsi") == {("x", text): 50}

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.document import EquityPoint
 from exporter.equity import EquityCurve
 from exporter.history import History, Trade
 from exporter.results import Limits, complete
-from exporter.state import BotState, EquityPoint, Position, Trading
+from exporter.state import BotState, Position, Trading
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = 86400.0
