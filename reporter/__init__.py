@@ -48,6 +48,7 @@ KEYS = {
 }
 TIMES = """started_at last_activity data_updated_at last_trade_time last_prediction_time last_retraining opened_at
     closed_at time"""
+TEXTS = "name exchange strategy version mode currency status symbol trend regime id pair side"
 # With more trades, a bot states totals in `trading`: a document has its limits.
 MOST_TRADES, MOST_POINTS, MOST_SAMPLES = 15_000, 5_000, 10_000
 
@@ -118,14 +119,18 @@ class Reporter:
     @_never_raises
     def system(self, **values: Any) -> None:
         """Processor, memory, latencies, errors; `response_times` are those measured since you told the last ones."""
-        samples = self._checked("system", {"response_times": values.pop("response_times", None)})["response_times"]
-        self._samples = (self._samples + (samples or []))[-MOST_SAMPLES:]
-        self._update("system", values)
+        checked = self._checked("system", values)
+        samples = checked.pop("response_times", None)
+        if samples is not None:
+            self._samples = (self._samples + (samples if isinstance(samples, list) else [samples]))[-MOST_SAMPLES:]
+        self._objects["system"].update(checked)
 
     @_never_raises
     def market(self, symbol: str, **values: Any) -> None:
         """One market that the bot watches."""
-        row = self._checked("market", {"symbol": symbol, **values})
+        row = self._checked("market", {**values, "symbol": symbol or None})
+        if row["symbol"] is None:
+            raise ValueError("left out whole, as it has no symbol")
         self._markets.setdefault(row["symbol"], {}).update(row)
 
     @_never_raises
@@ -200,7 +205,7 @@ class Reporter:
                 continue
             try:
                 row[key] = None if value is None else _plain(key, value)
-            except (TypeError, ValueError) as error:
+            except (ArithmeticError, TypeError, ValueError) as error:
                 row[key] = None
                 self._warn(f"{kind}: {key} is left out: {error}")
         return row
@@ -244,27 +249,38 @@ class Reporter:
             self._equity = [self._row("equity", point, 2) for point in document.get("equity", [])]
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except Exception as error:
             log.warning("%s: what it told is not taken over: %s", self._where, error)
 
 
 def _plain(key: str, value: Any) -> Any:
-    """A value as JSON has it: numbers of any library, times as Unix seconds, texts of at most 200 characters."""
+    """A value as the document has it: numbers of any library or in a text, times as Unix seconds, texts cut short."""
+    if hasattr(value, "tolist"):  # numpy's and pandas's
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [_plain(key, each) for each in value]
+        if key != "response_times":
+            raise ValueError("it is a list")
+        return [_plain("", each) for each in value]
+    if key in TEXTS.split() and not (key == "id" and isinstance(value, int)):
+        return str(value)[:200].encode("utf-8", "replace").decode()
+    if isinstance(value, bool):
+        return value
+    number = _seconds(value) if key in TIMES.split() else value if isinstance(value, int) else float(value)
+    if not -1e15 <= number <= 1e15:  # NaN too
+        raise ValueError(f"{number:g} is not a number that can be")
+    return int(number) if number == int(number) else number  # a count is never 3.0
+
+
+def _seconds(value: Any) -> float:
     if isinstance(value, str):
-        return value[:200].encode("utf-8", "replace").decode()
+        value = datetime.fromisoformat(value.replace("Z", "+00:00"))  # noqa: FURB162 - Python 3.9 knows no Z
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone; use datetime.now(timezone.utc)")
-        return value.timestamp()
-    if hasattr(value, "item"):  # numpy's
-        return _plain(key, value.item())
-    number = value if isinstance(value, int) else float(value)
-    if not -1e15 <= number <= 1e15:  # NaN too
-        raise ValueError(f"{number} is not a number that can be")
-    if key in TIMES.split() and number > 1e11:
-        raise ValueError(f"{number} looks like milliseconds; give seconds")
+        value = value.timestamp()
+    number = float(value)
+    if number > 1e11:
+        raise ValueError(f"{number:.0f} looks like milliseconds; give seconds")
     return number
 
 

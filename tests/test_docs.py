@@ -2,10 +2,13 @@
 
 import json
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from exporter import document, state
 from exporter.document import json_schema
 from exporter.metrics import GROUPS
 from exporter.reference import reference
@@ -34,6 +37,38 @@ def test_of_freqtrade_each_metric_is_said_where_it_comes_from() -> None:
         for family in GROUPS[group].FAMILIES:
             assert f"`{family.name}`" in text or f"trading_bot_{group}_*" in named, family.name
     assert all(name.endswith("*") or name in {f.name for g in GROUPS.values() for f in g.FAMILIES} for name in named)
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("bot", state.Bot),
+        ("trading", state.Trading),
+        ("model", state.Model),
+        ("market", state.Market),
+        ("system", state.System),
+        ("trades", document.ClosedTrade),
+        ("positions", state.Position),
+        ("equity", document.EquityPoint),
+    ],
+)
+def test_every_key_of_the_state_document_is_documented(heading: str, model: type) -> None:
+    text = (ROOT / "docs" / "state-document.md").read_text()
+    section = text.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    rows = [[cell.strip() for cell in line.split("|")] for line in section.splitlines() if line.startswith("| `")]
+    keys = [key for row in rows for key in re.findall(r"`(\w+)`", row[1])]
+    known = {field.name for field in fields(model)} if is_dataclass(model) else set(model.model_fields)
+    more = {"trading": {"total_pnl"}, "system": {"response_times"}}.get(heading, set())
+    assert sorted(keys) == sorted(known | more)
+    families = {family.name for group in GROUPS.values() for family in group.FAMILIES}
+    named = {name for row in rows for cell in row[3:] for name in re.findall(r"`(trading_bot_\w+)`", cell)}
+    assert named <= families
+
+
+def test_the_values_of_texts_are_documented() -> None:
+    text = (ROOT / "docs" / "state-document.md").read_text()
+    for values in (state.STATUSES, state.TRENDS, state.REGIMES, get_args(state.Mode)):
+        assert ", ".join(f"`{value}`" for value in values) in text
 
 
 def test_every_threshold_is_documented_with_its_default_and_range() -> None:

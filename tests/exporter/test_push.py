@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -152,7 +153,7 @@ def test_a_bot_in_a_loop_is_limited_and_the_others_are_not(client: FlaskClient) 
 
 def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("exporter.push.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("exporter.push.time", SimpleNamespace(monotonic=lambda: now[0]))
     bucket = Bucket(2, 0.5)
     assert [bucket.take(), bucket.take(), bucket.take()] == [None, None, 2.0]
     now[0] += 1.5

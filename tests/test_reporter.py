@@ -1,0 +1,460 @@
+"""The reporter: what it writes is a valid document, it works under old Pythons, and it never takes its bot down."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+import reporter
+from exporter import document, state
+from exporter.sources.file import FileSource
+from exporter.state import BotState
+from reporter import Reporter
+from tests.exporter.helpers import soon
+from tests.exporter.test_main import Process
+from tests.stack import ROOT
+
+TOKEN = "0123456789abcdef-token"
+GUIDE = (ROOT / "docs" / "state-document.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.json"
+
+
+def read(path: Path) -> BotState:
+    """What the exporter makes of the file; it must be faultless."""
+    got = FileSource(path, 180, ZoneInfo("UTC")).read("state", soon())
+    assert got.problems == ()
+    return got
+
+
+def written(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text())
+    return value
+
+
+def test_its_keys_are_those_of_the_schema() -> None:
+    models = {"bot": state.Bot, "trading": state.Trading, "model": state.Model, "market": state.Market}
+    known = {name: set(model.model_fields) for name, model in models.items()}
+    known["trading"].add("total_pnl")
+    known["system"] = {*state.System.model_fields, "response_times"}
+    known["position"] = set(state.Position.model_fields)
+    known["trade"] = {field.name for field in fields(document.ClosedTrade)}
+    known["equity"] = {field.name for field in fields(document.EquityPoint)}
+    assert {name: sorted(keys.split()) for name, keys in reporter.KEYS.items()} == {
+        name: sorted(keys) for name, keys in known.items()
+    }
+    times = {key for keys in known.values() for key in keys if _is_time(key)}
+    assert times == set(reporter.TIMES.split())
+
+
+def _is_time(key: str) -> bool:
+    owners: list[Any] = [state.Bot, state.Trading, state.Model, document.ClosedTrade, document.EquityPoint]
+    return any("Timestamp" in owner.__annotations__.get(key, "") for owner in owners)
+
+
+def test_everything_that_can_be_told(path: Path) -> None:
+    moment = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    with Reporter(path) as bot:
+        bot.bot(name="Full", exchange="binance", mode="live", currency="USDT", started_at=moment, status="paused")
+        bot.trading(profit_loss=Decimal("12.5"), total_trades=np.float64(3), win_rate=np.float32(0.5), fees="0.25")
+        bot.trading(last_trade_time="2026-11-20T10:00:00Z")
+        bot.model(accuracy=0.6, loaded=True, drift_detected=np.bool_(False), last_retraining=moment)
+        bot.market("BTC/USDT", volatility=0.02, trend="up", regime="calm")
+        bot.market("ETH/USDT", rsi=50)
+        bot.system(cpu_usage=0.1, response_times=[0.1, 0.2])
+        bot.trade(id="a", closed_at=moment, profit=3.2, opened_at=moment - timedelta(hours=1), pair="BTC/USDT")
+        bot.trade("a", moment, 3.2)
+        bot.trade(2, moment.timestamp(), -1)
+        bot.positions([{"pair": "ETH/USDT", "size": 50, "profit": -1.5}])
+        bot.equity(1000)
+        bot.equity(1010, at=moment)
+    got = read(path)
+    assert (got.bot.status, got.bot.started_at, got.bot.exchange) == ("paused", moment.timestamp(), "binance")
+    assert (got.trading.profit_loss, got.trading.total_trades, got.trading.win_rate) == (12.5, 3, 0.5)
+    assert (got.trading.fees, got.trading.last_trade_time) == (0.25, moment.timestamp())
+    assert (got.model.accuracy, got.model.loaded, got.model.drift_detected) == (0.6, True, False)
+    assert [(m.symbol, m.trend, m.rsi) for m in got.markets] == [("BTC/USDT", "up", None), ("ETH/USDT", None, 50)]
+    assert got.trades is not None
+    assert (got.trades.wins, got.trades.losses) == (1, 1)
+    assert got.positions is not None
+    assert got.positions[0].profit == -1.5
+    assert got.response_times is not None
+    assert sum(got.response_times.counts) == 2
+    assert got.bot.last_activity == pytest.approx(time.time(), abs=30)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_loop(path: Path) -> None:
+    loop = Reporter(str(path))
+    with loop as bot:
+        bot.trading(profit_loss=1, win_rate=0.5)
+        bot.system(cpu_usage=0.5, response_times=[0.1])
+        bot.positions([{"pair": "A"}])
+    first = written(path)
+    with loop as bot:
+        bot.trading(win_rate=None)
+        bot.positions([])
+    second = written(path)
+    assert first["bot"]["status"] == second["bot"]["status"] == "running"
+    assert (first["trading"], second["trading"]) == ({"profit_loss": 1, "win_rate": 0.5}, {"profit_loss": 1})
+    assert first["system"] == {"cpu_usage": 0.5, "response_times": [0.1]}
+    assert second["system"] == {"cpu_usage": 0.5}, "samples are told once"
+    assert (len(first["positions"]), second["positions"]) == (1, [])
+    assert second["timestamp"] > first["timestamp"]
+    assert second["bot"]["last_activity"] == second["timestamp"]
+    read(path)
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "error"), (KeyboardInterrupt, "stopped")])
+def test_an_exception_is_told_and_goes_on(path: Path, error: type[BaseException], status: str) -> None:
+    loop = Reporter(path)
+    with pytest.raises(error), loop as bot:
+        bot.trading(profit_loss=1)
+        raise error
+    assert read(path).bot.status == status
+    with loop:
+        pass
+    assert read(path).bot.status == "running"
+
+
+def test_trades_and_equity_outlive_the_bot(path: Path) -> None:
+    with Reporter(path) as bot:
+        bot.trade(1, time.time(), 5)
+        bot.equity(100)
+        bot.trading(profit_loss=5)
+    with Reporter(path) as bot:
+        bot.trade(2, time.time(), 6)
+        bot.equity(106)
+    document = written(path)
+    assert [trade["id"] for trade in document["trades"]] == [1, 2]
+    assert [point["value"] for point in document["equity"]] == [100, 106]
+    assert "trading" not in document
+    read(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"trades": 5}', '{"trades": [5], "equity": [{}]}', "\x00", "[" * 9999]
+)
+def test_a_file_that_is_no_document_is_replaced(path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text(text)
+    with Reporter(path) as bot:
+        bot.trading(profit_loss=1)
+    assert read(path).trading.profit_loss == 1
+    assert "what it told is not taken over" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float("nan"), "nan is not a number that can be"),
+        (float("inf"), "inf is not a number that can be"),
+        (Decimal("NaN"), "nan is not a number that can be"),
+        (np.float64("nan"), "nan is not a number that can be"),
+        (10**20, "1e+20 is not a number that can be"),
+        (10**400, "too large"),
+        ("a lot", "could not convert string to float: 'a lot'"),
+        (object(), "must be a string or a real number"),
+        (np.array([1, 2]), "it is a list"),
+    ],
+)
+def test_a_value_that_can_not_be_told_is_left_out(
+    path: Path, caplog: pytest.LogCaptureFixture, value: object, words: str
+) -> None:
+    loop = Reporter(path)
+    with loop as bot:
+        bot.trading(profit_loss=1, equity=10)
+    for _ in range(3):
+        with loop as bot:
+            bot.trading(profit_loss=value)
+    assert written(path)["trading"] == {"equity": 10}, "the value before is not that of now"
+    (record,) = caplog.records
+    assert record.message.startswith("trading: profit_loss is left out: ")
+    assert words in record.message
+
+
+def test_slips_of_the_pen_are_logged_and_never_raised(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    naive = datetime(2026, 11, 20, 10)  # noqa: DTZ001
+    with Reporter(path) as bot:
+        bot.trading(profitloss=1, last_trade_time=naive)
+        bot.bot(started_at=1_795_255_243_000, name="x" * 1000 + "\ud800", exchange="\ud800")
+        bot.trade(5)  # type: ignore[call-arg]
+        bot.trade(5, naive, 1)
+        bot.trade(5, time.time(), float("nan"))
+        bot.market()  # type: ignore[call-arg]
+        bot.market(None, rsi=5)  # type: ignore[arg-type]
+        bot.positions(5)  # type: ignore[arg-type]
+        bot.positions([{"size": 5}])
+        bot.positions([5])  # type: ignore[list-item]
+        bot.equity(None)
+        bot.equity("x")
+        bot.system(response_times=[float("nan")])
+        bot.trading(5)  # type: ignore[call-arg]
+    got = written(path)
+    assert got.keys() == {"timestamp", "bot"}
+    assert len(got["bot"]["name"]) == 200
+    assert got["bot"]["exchange"] == "?"
+    read(path)
+    for words in (
+        "trading: profitloss is not known and left out",
+        "trading: last_trade_time is left out: 2026-11-20 10:00:00 has no time zone; use datetime.now(timezone.utc)",
+        "bot: started_at is left out: 1795255243000 looks like milliseconds; give seconds",
+        "trade: left out whole, as it has no closed_at",
+        "trade: left out whole, as it has no profit",
+        "position: left out whole, as it has no pair",
+    ):
+        assert words.replace("position:", "positions:") in caplog.text, words
+
+
+def test_a_file_that_can_not_be_written_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "folder" / "state.json"
+    loop = Reporter(path)
+    path.mkdir()
+    for _ in range(3):
+        with loop as bot:
+            bot.trading(profit_loss=1)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{path}: Is a directory; may the bot write there?"
+    ]
+    assert list(path.parent.iterdir()) == [path]
+    path.rmdir()
+    caplog.set_level("INFO")
+    with loop:
+        pass
+    assert caplog.records[-1].message == f"{path}: works again"
+    assert read(path).trading.profit_loss == 1
+
+
+def test_the_constructor_tells_what_can_not_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        Reporter(tmp_path / "file" / "state.json")
+    with pytest.raises(ValueError, match="needs the bot's token"):
+        Reporter("http://127.0.0.1:8000/api/v1/bots/x/state")
+
+
+def test_who_may_read_the_file(path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        loop = Reporter(path)
+        loop.write()
+        assert path.stat().st_mode & 0o777 == 0o644
+        path.chmod(0o600)
+        loop.write()
+        assert path.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(mask)
+
+
+def test_a_long_life_fits_in_a_document(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    loop = Reporter(path)
+    now = time.time()
+    for n in range(12_000):
+        loop.equity(1000 - (n == 3000) * 500 + (n == 4000) * 500, at=now - (12_000 - n) * 600)
+    for n in range(reporter.MOST_TRADES):
+        loop.trade(f"0b5d6c1c-5c1b-4d7e-9a53-{n:012d}", now - n, 1.23456789, opened_at=now - n - 900, pair="BTC/USDT")
+    loop.write()
+    got = read(path)
+    assert got.trades is not None
+    assert got.trades.count == reporter.MOST_TRADES
+    values = [point["value"] for point in written(path)["equity"]]
+    assert len(values) <= reporter.MOST_POINTS
+    assert (min(values), max(values)) == (500, 1500), "peaks and falls stay"
+    assert got.equity is not None
+    loop.trade("one more", now, 1)
+    loop.write()
+    assert read(path).trades is None
+    assert "state the totals with trading(…)" in caplog.text
+
+
+def test_several_threads(path: Path) -> None:
+    loop = Reporter(path)
+
+    def work(number: int) -> None:
+        for n in range(50):
+            with loop as bot:
+                bot.trade(number * 1000 + n, time.time(), 1)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    trades = read(path).trades
+    assert trades is not None
+    assert trades.count == 200
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    """An exporter to which a bot sends, and that reads another one's file."""
+    (tmp_path / "monitoring.yml").write_text("".join(block for block in _configurations()))
+    process = Process(tmp_path, MY_BOT_TOKEN=TOKEN)
+    yield process
+    process.popen.kill()
+    process.popen.wait()
+
+
+def _configurations() -> Iterator[str]:
+    """The guide's own entries, each with a name of its own."""
+    yield "bots:\n"
+    for name, block in zip(("by-file", "by-http", "my-bot"), blocks("yaml"), strict=True):
+        yield block.removeprefix("bots:\n").replace("my-bot\n", f"{name}\n")
+
+
+def push_address(process: Process) -> str:
+    return f"{process.url}/api/v1/bots/my-bot/state"
+
+
+def test_it_sends(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    with Reporter(push_address(process), token=TOKEN + "\n") as bot:
+        bot.trading(profit_loss=12.5)
+    assert process.metrics().get("trading_bot_profit_loss", bot="my-bot") == 12.5
+    assert caplog.records == []
+    invalid = Reporter(push_address(process), token=TOKEN)
+    for _ in range(3):
+        with invalid as bot:
+            bot.trading(win_rate=37)
+    (record,) = caplog.records
+    assert "HTTP 422: the pushed document: trading.win_rate: " in record.message
+    with Reporter(push_address(process), token="wrong"):
+        pass
+    assert "HTTP 401: wrong or missing token" in caplog.records[-1].message
+    assert TOKEN not in caplog.text
+
+
+def test_nobody_listens(process: Process, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", process.url)
+    loop = Reporter("http://127.0.0.1:1/api/v1/bots/my-bot/state", token=TOKEN)
+    for _ in range(3):
+        with loop as bot:
+            bot.system(response_times=[0.1])
+    assert len(caplog.records) == 1
+    assert "Connection refused; does the exporter run there?" in caplog.text
+    assert len(loop._samples) == 3, "they are told when somebody listens"
+
+
+def test_a_redirect_does_not_carry_the_token_away(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.send_response(307)
+            self.send_header("Location", push_address(process))
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        Reporter(f"http://127.0.0.1:{server.server_address[1]}/", token=TOKEN).write()
+        thread.join()
+    assert "HTTP 307" in caplog.text
+    assert process.metrics().get("trading_bot_up", bot="my-bot") == 0
+
+
+# What follows runs the guide's own lines.
+
+
+def test_the_guide_s_three_lines(process: Process, tmp_path: Path) -> None:
+    code = blocks("python")[0]
+    assert len([line for line in code.splitlines() if line]) == 3
+    (tmp_path / "states").mkdir()
+    run_python(sys.executable, code, tmp_path / "states")
+    assert process.metrics().get("trading_bot_profit_loss", bot="by-file") == 12.34
+
+
+def test_the_guide_s_loop(tmp_path: Path) -> None:
+    run_python(sys.executable, blocks("python")[1] + "\n\nonce_round()\nonce_round()\n", tmp_path)
+    got = read(tmp_path / "my-bot.json")
+    assert got.model.accuracy == 0.61
+    assert got.markets[0].trend == "up"
+
+
+def test_the_guide_s_sender(process: Process, tmp_path: Path) -> None:
+    code = blocks("python")[2].replace("http://127.0.0.1:8000", process.url)
+    run_python(sys.executable, code + "\nwith reporter as bot:\n    bot.trading(profit_loss=4)\n", tmp_path)
+    assert process.metrics().get("trading_bot_profit_loss", bot="my-bot") == 4
+
+
+def test_the_guide_s_curl(process: Process, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    (document,) = blocks("json")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    (tmp_path / "state.json").write_text(document.replace("2026-11-21T10:00:43Z", now))
+    (line,) = re.findall(r"^curl .*$", GUIDE, re.MULTILINE)
+    line = line.replace("http://127.0.0.1:8000", process.url)
+    run = subprocess.run(
+        ["sh", "-c", line + " -sS -w '%{http_code}'"],
+        cwd=tmp_path,
+        env={**os.environ, "MY_BOT_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (run.stdout, run.stderr) == ("204", "")
+    assert process.metrics().get("trading_bot_profit_loss", bot="my-bot") == 12.34
+
+
+def run_python(python: str, code: str, folder: Path, **environment: str) -> None:
+    """Run a bot's code with the reporter beside it."""
+    shutil.copytree(ROOT / "reporter", folder / "reporter", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "bot.py").write_text(code, encoding="utf-8")
+    environment = {**os.environ, "MY_BOT_TOKEN": TOKEN, **environment}
+    environment.pop("PYTHONPATH", None)
+    run = subprocess.run(
+        [python, "-W", "error", "bot.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def old_python() -> Iterator[tuple[str, dict[str, str]]]:
+    """The Pythons at hand that are older than ours, the oldest first."""
+    for minor in range(9, sys.version_info.minor):
+        environment = {"PYENV_VERSION": f"3.{minor}"}  # for pyenv's shims, which refuse without it
+        command = shutil.which(f"python3.{minor}")
+        if (
+            command
+            and not subprocess.run([command, "-c", ""], env={**os.environ, **environment}, check=False).returncode
+        ):
+            yield command, environment
+
+
+def test_under_the_oldest_python_at_hand(process: Process, tmp_path: Path) -> None:
+    python, environment = next(old_python(), (None, {}))
+    if python is None:
+        pytest.skip("no Python from 3.9 on that is older than the one of the tests is installed")
+    code = blocks("python")[1] + "\n\nonce_round()\nonce_round()\n"
+    (tmp_path / "a").mkdir()
+    run_python(python, code, tmp_path / "a", **environment)
+    assert read(tmp_path / "a" / "my-bot.json").model.accuracy == 0.61
+    (tmp_path / "b").mkdir()
+    sender = blocks("python")[2].replace("http://127.0.0.1:8000", process.url)
+    run_python(
+        python, sender + "\nwith reporter as bot:\n    bot.trading(profit_loss=4)\n", tmp_path / "b", **environment
+    )
+    assert process.metrics().get("trading_bot_profit_loss", bot="my-bot") == 4
