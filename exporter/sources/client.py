@@ -123,6 +123,8 @@ def _failure(url: str, error: Exception, late: str) -> SourceError:
         if isinstance(_innermost(error), socket.gaierror):
             return SourceError("dns", f"{url}: {_cause(error)}; is the host's name right?")
         return SourceError("connection", f"{url}: {_cause(error)}; is the bot running, is the address right?")
+    if "TLS CA certificate" in str(error):  # requests has no error of its own for it
+        return SourceError("tls", f"{url}: ca_file can't be read: {error}")
     return SourceError("invalid", f"{url}: not a proper HTTP answer: {_cause(error)}")
 
 

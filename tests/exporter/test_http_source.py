@@ -277,7 +277,7 @@ def test_a_certificate_of_another_host_or_time(tls: Tls, name: str, days: int) -
 def test_a_ca_file_that_is_none(tls: Tls, tmp_path: Path) -> None:
     server, _ = tls()
     error = fault(source(server, ca_file=tmp_path / "nothing.pem"))
-    assert (error.reason, "check ca_file in monitoring.yml" in str(error)) == ("tls", True)
+    assert (error.reason, "ca_file can't be read" in str(error)) == ("tls", True)
     (tmp_path / "text.pem").write_text("text")
     assert fault(source(server, ca_file=tmp_path / "text.pem")).reason == "tls"
 
