@@ -12,17 +12,37 @@ import signal
 import sys
 from pathlib import Path
 from threading import Thread
+from typing import Any
+
+import waitress
 
 from exporter.bots import Bots
 from exporter.config import ConfigError, load
-from exporter.document import json_schema
-from exporter.push import Pushes
+from exporter.document import MAX_BYTES, json_schema
 from exporter.reference import reference
-from exporter.server import create_server
 from exporter.shard import ALL, Shard, shard
 from exporter.web import create_app
 
 log = logging.getLogger("exporter")
+
+_SERVER: dict[str, Any] = {
+    # A scrape waits for its bot, so this many scrapes of hung bots at once cost the others nothing.
+    "threads": 256,
+    "ident": None,
+    # A document that is too large is taken, and thrown away, so that its sender gets to read why.
+    "max_request_body_size": 2 * MAX_BYTES,
+    # A body comes before anybody looks at its token: beyond this it waits in a temporary file, not in memory.
+    "inbuf_overflow": 16 * 1024,
+    "max_request_header_size": 8 * 1024,
+    # Idle connections shall neither keep others out nor stay.
+    "connection_limit": 1000,
+    "channel_timeout": 30,
+    "cleanup_interval": 5,
+    # What is sent faster than it is taken waits in memory, and no more of it than this.
+    "outbuf_high_watermark": 1024 * 1024,
+    "outbuf_overflow": 2 * 1024 * 1024,
+    "asyncore_use_poll": True,  # select() knows no file beyond the 1024th
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,9 +128,8 @@ def _serve(options: argparse.Namespace) -> int:
             log.error("%s", fault)
         return 1
     host, port = options.listen
-    pushes = Pushes(bots)
     try:
-        server = create_server(create_app(bots, pushes), pushes, host, port)
+        server = waitress.create_server(create_app(bots), host=host, port=port, **_SERVER)
     except OSError as error:
         log.error("can't listen on %s:%d: %s; give another address with --listen", host, port, error.strerror)
         return 1

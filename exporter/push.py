@@ -1,4 +1,4 @@
-"""What a bot may push: its token, its rate, and how much of what is being sent is kept in memory."""
+"""What a bot may push: its token, its rate, its size."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ from exporter.state import SourceError
 
 log = logging.getLogger(__name__)
 
-# Between them the bot's name, percent-encoded.
-PUSH_PATH = "/api/v1/bots/", "/state"
-# The key of WSGI's environment with what gives a body's memory back.
-BODY_DONE = "exporter.body_done"
 # At once, and a second on average.
 _PUSHES_OF_A_BOT = 20, 2.0
 _WRONG_TOKENS = 10, 1 / 6
-# Bytes of large documents that are under way at the same time, all bots together.
-_UNDER_WAY = 2 * MAX_BYTES
 
 
 class RefusedError(Exception):
@@ -66,8 +60,8 @@ class Pushes:
         self._bots = bots
         self._wrong_tokens = Bucket(*_WRONG_TOKENS)
         self._of_bots: dict[str, Bucket] = {}
-        self._under_way: dict[str, int] = {}
         self._lock = Lock()
+        self._taking = Lock()  # one document at a time, for a large one takes many times its size in memory
 
     def put(self, name: str, authorization: str, encoding: str, size: int, body: Callable[[], bytes]) -> None:
         """Take a bot's document.
@@ -90,42 +84,14 @@ class Pushes:
             most, a_second = _PUSHES_OF_A_BOT
             raise RefusedError(429, f"too often: {most} at once and {a_second:g} a second are taken of a bot", wait)
         if size > MAX_BYTES:
-            raise too_large()
+            raise RefusedError(413, f"larger than {MAX_BYTES >> 20} MiB; state totals and leave lists out")
         try:
-            source.put(body())
+            with self._taking:
+                source.put(body())
         except OutdatedError as error:
             raise RefusedError(409, str(error)) from None
         except SourceError as error:
             raise RefusedError(422, str(error)) from None
-
-    def reserve(self, name: str, authorization: str, size: int) -> Callable[[], None]:
-        """Make room for a large document that is about to come.
-
-        Returns:
-            What gives the room back; it may be called more than once.
-
-        Raises:
-            RefusedError: there is none, or not for this one.
-        """
-        self._source(name, authorization)
-        if size > MAX_BYTES:
-            raise too_large()
-        with self._lock:
-            if name in self._under_way:
-                raise RefusedError(429, "the bot is sending another document; one at a time", 1)
-            if sum(self._under_way.values()) + size > _UNDER_WAY:
-                raise RefusedError(429, "other bots are sending large documents; try again", 1)
-            self._under_way[name] = size
-        given_back = False
-
-        def give_back() -> None:
-            nonlocal given_back
-            with self._lock:
-                if not given_back:
-                    given_back = True
-                    del self._under_way[name]
-
-        return give_back
 
     def _source(self, name: str, authorization: str) -> PushSource:
         reader = self._bots.readers.get(name)
@@ -139,8 +105,3 @@ class Pushes:
             raise RefusedError(429, f"{sentence}; and too many such requests came, try again later", wait)
         log.warning("a push to the bot %.80r was refused: %s", name, sentence)
         raise RefusedError(401, sentence)
-
-
-def too_large() -> RefusedError:
-    """The refusal of a document that is larger than any may be."""
-    return RefusedError(413, f"larger than {MAX_BYTES >> 20} MiB; state totals and leave lists out")

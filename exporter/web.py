@@ -14,7 +14,7 @@ from exporter.bots import Bots
 from exporter.config import ConfigError
 from exporter.metrics import GROUPS
 from exporter.page import rows
-from exporter.push import BODY_DONE, PUSH_PATH, Pushes, RefusedError
+from exporter.push import Pushes, RefusedError
 from exporter.scrape import scrape
 
 # Seconds. Prometheus's own default, for a caller that doesn't say how long it waits.
@@ -33,10 +33,9 @@ class _BotName(BaseConverter):
     part_isolating = False
 
 
-def create_app(bots: Bots, pushes: Pushes | None = None) -> Flask:
-    """The web application over the configured bots and what they push."""
+def create_app(bots: Bots) -> Flask:
+    """The web application over the configured bots."""
     app = Flask(__name__)
-    _take_pushes(app, pushes or Pushes(bots))
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
     @app.get("/metrics")
@@ -73,6 +72,8 @@ def create_app(bots: Bots, pushes: Pushes | None = None) -> Flask:
     def reload() -> Response:
         return _reload(bots)
 
+    _take_pushes(app, Pushes(bots))
+
     @app.get("/")
     def page() -> str:
         return render_template("index.html", rows=rows(bots), groups=GROUPS, bots=bots, version=__version__)
@@ -96,17 +97,15 @@ def _take_pushes(app: Flask, pushes: Pushes) -> None:
     app.url_map.converters["bot"] = _BotName
     app.url_map.merge_slashes = False
 
-    @app.route("<bot:name>".join(PUSH_PATH), methods=["PUT"], provide_automatic_options=False)
+    @app.route("/api/v1/bots/<bot:name>/state", methods=["PUT"], provide_automatic_options=False)
     def push(name: str) -> Response:
         authorization, encoding = (request.headers.get(each, "") for each in ("Authorization", "Content-Encoding"))
-        size = request.content_length or 0
         try:
-            pushes.put(name, authorization, encoding, size, lambda: request.get_data(cache=False))
+            pushes.put(
+                name, authorization, encoding, request.content_length or 0, lambda: request.get_data(cache=False)
+            )
         except RefusedError as refused:
             return _plain(refused.status, str(refused), refused.headers)
-        finally:
-            # Before the answer: who has it may send the next one.
-            request.environ.get(BODY_DONE, lambda: None)()
         return Response(status=204)
 
 

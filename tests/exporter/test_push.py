@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from exporter.bots import Bots
 from exporter.document import MAX_BYTES
-from exporter.push import Bucket, Pushes, RefusedError
+from exporter.push import Bucket
 from exporter.sources.push import PushSource
 from exporter.state import SourceError
 from exporter.web import create_app
@@ -368,28 +368,6 @@ def test_a_reading_and_pushes_at_the_same_time(tmp_path: Path, bots: Bots) -> No
     assert faults == []
 
 
-def test_room_for_large_documents(bots: Bots) -> None:
-    pushes = Pushes(bots)
-    bearer, other = f"Bearer {TOKEN}", f"Bearer {OTHER_TOKEN}"
-    give_back = pushes.reserve("p", bearer, MAX_BYTES)
-    for name, authorization, size, status in [
-        ("p", bearer, 1, 429),
-        ("q", bearer, 1, 401),
-        ("q", other, MAX_BYTES + 1, 413),
-        ("nobody", other, 1, 401),
-    ]:
-        with pytest.raises(RefusedError) as caught:
-            pushes.reserve(name, authorization, size)
-        assert caught.value.status == status
-    pushes.reserve("q", other, MAX_BYTES)
-    give_back()
-    again = pushes.reserve("p", bearer, MAX_BYTES)
-    give_back()
-    with pytest.raises(RefusedError):
-        pushes.reserve("p", bearer, 1)
-    again()
-
-
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     (tmp_path / "monitoring.yml").write_text(CONFIG)
@@ -473,26 +451,3 @@ def test_bodies_without_a_token_cost_no_memory(process: Process) -> None:
     finally:
         for connection in connections:
             connection.close()
-
-
-def test_who_hangs_up_gives_its_room_back(process: Process) -> None:
-    head = b"PUT /api/v1/bots/p/state HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", process.port)) as connection:
-        connection.sendall(head % (TOKEN.encode(), MAX_BYTES) + b"x" * 100_000)
-        end = soon(15)
-        while (answer := send(process, state(padding="x" * 100_000))).status_code != 429:
-            assert time.monotonic() < end
-        assert answer.text == "the bot is sending another document; one at a time\n"
-        assert answer.headers["Retry-After"] == "1"
-    end = soon(15)
-    while send(process, state(padding="x" * 100_000)).status_code != 204:
-        assert time.monotonic() < end
-
-
-def test_who_waits_for_our_word_is_refused_before_sending(process: Process) -> None:
-    with socket.create_connection(("127.0.0.1", process.port)) as connection:
-        connection.settimeout(15)
-        connection.sendall(
-            b"PUT /api/v1/bots/p/state HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4000000\r\n\r\n"
-        )
-        assert connection.recv(4096).startswith(b"HTTP/1.1 401 Unauthorized")
