@@ -18,8 +18,8 @@ import waitress
 
 from exporter.bots import Bots
 from exporter.config import ConfigError, load
-from exporter.document import MAX_BYTES, json_schema
 from exporter.reference import reference
+from exporter.schema import MAX_BYTES, json_schema
 from exporter.shard import ALL, Shard, shard
 from exporter.web import create_app
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from exporter.bots import Bots
-from exporter.document import MAX_BYTES, OutdatedError
+from exporter.document import OutdatedError
+from exporter.schema import MAX_BYTES
 from exporter.sources.push import PushSource, admits_nobody
 from exporter.state import SourceError
 

@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
-from exporter import document, state
-from exporter.document import json_schema
+from exporter import schema, state
 from exporter.metrics import GROUPS
 from exporter.reference import reference
+from exporter.schema import json_schema
 from exporter.thresholds import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,9 +47,9 @@ def test_of_freqtrade_each_metric_is_said_where_it_comes_from() -> None:
         ("model", state.Model),
         ("market", state.Market),
         ("system", state.System),
-        ("trades", document.ClosedTrade),
+        ("trades", schema.ClosedTrade),
         ("positions", state.Position),
-        ("equity", document.EquityPoint),
+        ("equity", schema.EquityPoint),
     ],
 )
 def test_every_key_of_the_state_document_is_documented(heading: str, model: type) -> None:

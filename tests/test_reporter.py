@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import reporter
-from exporter import document, state
+from exporter import schema, state
 from exporter.sources.file import FileSource
 from exporter.state import BotState
 from reporter import Reporter
@@ -62,8 +62,8 @@ def test_its_keys_are_those_of_the_schema() -> None:
     known["trading"].add("total_pnl")
     known["system"] = {*state.System.model_fields, "response_times"}
     known["position"] = set(state.Position.model_fields)
-    known["trade"] = {field.name for field in fields(document.ClosedTrade)}
-    known["equity"] = {field.name for field in fields(document.EquityPoint)}
+    known["trade"] = {field.name for field in fields(schema.ClosedTrade)}
+    known["equity"] = {field.name for field in fields(schema.EquityPoint)}
     assert {name: sorted(keys.split()) for name, keys in reporter.KEYS.items()} == {
         name: sorted(keys) for name, keys in known.items()
     }
@@ -72,7 +72,7 @@ def test_its_keys_are_those_of_the_schema() -> None:
 
 
 def _is_time(key: str) -> bool:
-    owners: list[Any] = [state.Bot, state.Trading, state.Model, document.ClosedTrade, document.EquityPoint]
+    owners: list[Any] = [state.Bot, state.Trading, state.Model, schema.ClosedTrade, schema.EquityPoint]
     return any("Timestamp" in owner.__annotations__.get(key, "") for owner in owners)
 
 

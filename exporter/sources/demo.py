@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from exporter.document import RESPONSE_TIME_BUCKETS
-from exporter.histogram import Buckets
+from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
 from exporter.history import History, Trade
 from exporter.sources import DOCUMENT, Group, Part
 from exporter.sources.demo_values import markets_at, model_at, response_time, system_at

@@ -11,7 +11,8 @@ from pathlib import Path
 from stat import S_ISREG
 from zoneinfo import ZoneInfo
 
-from exporter.document import MAX_BYTES, Documents
+from exporter.document import Documents
+from exporter.schema import MAX_BYTES
 from exporter.sources import DOCUMENT, Group, Part
 from exporter.state import BotState, SourceError
 

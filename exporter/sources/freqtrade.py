@@ -14,8 +14,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from exporter.document import RESPONSE_TIME_BUCKETS
-from exporter.histogram import Buckets
+from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
 from exporter.history import Summary
 from exporter.sources import Group, Part
 from exporter.sources.client import MIB, get, new_session, parsed

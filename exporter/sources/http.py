@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from exporter.document import MAX_BYTES, Documents
+from exporter.document import Documents
+from exporter.schema import MAX_BYTES
 from exporter.sources import DOCUMENT, Group, Part
 from exporter.sources.client import get, new_session
 from exporter.state import BotState, SourceError

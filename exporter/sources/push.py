@@ -15,7 +15,8 @@ from threading import Lock
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from exporter.document import MAX_BYTES, Documents
+from exporter.document import Documents
+from exporter.schema import MAX_BYTES
 from exporter.sources import DOCUMENT, Group, Part
 from exporter.state import BotState, SourceError
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.bots import Bots
-from exporter.document import StateDocument
 from exporter.history import Summary
 from exporter.results import Limits, complete
+from exporter.schema import StateDocument
 from exporter.sources.demo import CAPITAL, DAY, PAIRS, STAKE, STOP, DemoSource
 from exporter.state import BotState, Model, System, Trading
 from tests.exporter.helpers import set_clock, soon

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter.document import RESPONSE_TIME_BUCKETS, Documents, StateDocument, json_schema
-from exporter.histogram import Histogram
+from exporter.document import Documents
+from exporter.histogram import RESPONSE_TIME_BUCKETS, Histogram
 from exporter.results import Limits, complete
+from exporter.schema import StateDocument, json_schema
 from exporter.state import STATUSES, BotState, SourceError
 from tests.exporter.documents import MARKET, MODEL, SYSTEM
 from tests.exporter.helpers import set_clock

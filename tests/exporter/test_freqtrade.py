@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.document import RESPONSE_TIME_BUCKETS
+from exporter.histogram import RESPONSE_TIME_BUCKETS
 from exporter.results import Limits, complete
 from exporter.sources.freqtrade import FreqtradeSource, bot_of, candles_current_until, positions_of, trading_of
 from exporter.state import BotState, SourceError

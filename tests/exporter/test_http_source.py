@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.document import MAX_BYTES
 from exporter.entries import HttpBot
 from exporter.reading import BotReader
+from exporter.schema import MAX_BYTES
 from exporter.sources.http import HttpSource
 from exporter.state import BotState, SourceError
 from tests.exporter import freqtrade_server as play

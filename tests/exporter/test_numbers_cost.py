@@ -14,11 +14,11 @@ import pytest
 
 from exporter import daily
 from exporter.course import Course
-from exporter.document import EquityPoint
 from exporter.equity import EquityCurve
 from exporter.histogram import Buckets
 from exporter.history import History, Trade
 from exporter.results import Limits, complete
+from exporter.schema import EquityPoint
 from exporter.state import BotState, Position, Trading
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -20,8 +20,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from exporter.bots import Bots
-from exporter.document import MAX_BYTES
 from exporter.push import Bucket
+from exporter.schema import MAX_BYTES
 from exporter.sources.push import PushSource
 from exporter.state import SourceError
 from exporter.web import create_app

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.document import EquityPoint
 from exporter.equity import EquityCurve
 from exporter.history import History, Trade
 from exporter.results import Limits, complete
+from exporter.schema import EquityPoint
 from exporter.state import BotState, Position, Trading
 
 BERLIN = ZoneInfo("Europe/Berlin")
