@@ -26,8 +26,8 @@ from exporter.values import seconds, values_in
 
 MIB = 1 << 20
 # A parsed document takes some ten times its size in memory, one of many small values far more.
-MAX_BYTES = 4 * MIB
-MAX_VALUES = 200_000
+MAX_BYTES = 2 * MIB
+MAX_VALUES = 100_000
 _MOST_FAULTS = 10
 # Of the rows of lists there are many: with slots each takes a fifth of a model's memory.
 _ROW = ConfigDict(strict=True, extra="ignore")
@@ -79,9 +79,9 @@ class StateDocument(Values):
     ] = ()
     system: _System = _System()
     # The first fault of a list is enough: millions of them would be told to nobody, and kept in memory.
-    trades: Annotated[tuple[ClosedTrade, ...], Field(fail_fast=True, max_length=20_000)] | None = None
+    trades: Annotated[tuple[ClosedTrade, ...], Field(fail_fast=True, max_length=10_000)] | None = None
     positions: Annotated[tuple[Position, ...], Field(fail_fast=True, max_length=1000)] | None = None
-    equity: Annotated[tuple[EquityPoint, ...], Field(fail_fast=True, max_length=20_000)] | None = None
+    equity: Annotated[tuple[EquityPoint, ...], Field(fail_fast=True, max_length=10_000)] | None = None
 
 
 _document = TypeAdapter(StateDocument)

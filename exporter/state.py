@@ -10,7 +10,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
+from pydantic_core import core_schema
 
 from exporter.equity import EquitySummary
 from exporter.histogram import Histogram
@@ -68,11 +69,24 @@ Text = Annotated[str, Field(max_length=200)]
 Currency = Annotated[str, Field(pattern=CURRENCY)]
 
 
+# Whatever it is, it becomes None, and no object is made of it: it may be large.
+_Unused = Annotated[
+    None,
+    GetPydanticSchema(
+        lambda _type, _handler: core_schema.with_default_schema(
+            core_schema.none_schema(), default=None, on_error="default"
+        )
+    ),
+    WithJsonSchema({}),
+]
+
+
 class Values(BaseModel):
     """Values of one kind."""
 
     # A key that is not known is not used (`Documents` warns of it), so that a bot may write more than is read.
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", populate_by_name=True)
+    __pydantic_extra__: dict[str, _Unused]
 
 
 class Bot(Values):

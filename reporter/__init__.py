@@ -50,7 +50,7 @@ TIMES = """started_at last_activity data_updated_at last_trade_time last_predict
     closed_at time"""
 TEXTS = "name exchange strategy version mode currency status symbol trend regime id pair side"
 # With more trades, a bot states totals in `trading`: a document has its limits.
-MOST_TRADES, MOST_POINTS, MOST_SAMPLES = 15_000, 5_000, 10_000
+MOST_TRADES, MOST_POINTS, MOST_SAMPLES = 8_000, 5_000, 10_000
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

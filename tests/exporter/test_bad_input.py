@@ -100,10 +100,10 @@ SECONDS = "must be Unix seconds or ISO 8601 with a time zone, such as 1795255243
 DOCUMENTS: dict[str, tuple[bytes, str]] = {
     "truncated": (document(bot={"status": "running"})[:-9], "document: Invalid JSON: EOF while parsing"),
     "empty": (b"", "document: Invalid JSON: EOF while parsing"),
-    "50 MB": (document(x="y" * 50_000_000), "larger than 4 MiB; state totals and leave lists out"),
-    "3 MB of small values": (
-        document(x=[0] * 1_000_000),
-        "has some 1000002 values, more than 200000; state totals and leave lists out",
+    "50 MB": (document(x="y" * 50_000_000), "larger than 2 MiB; state totals and leave lists out"),
+    "1 MB of small values": (
+        document(x=[0] * 300_000),
+        "has some 300002 values, more than 100000; state totals and leave lists out",
     ),
     "deep nesting": (b'{"x":' * 100_000, "document: Invalid JSON: recursion limit exceeded"),
     "another type": (document(trading={"win_rate": "55 %"}), "trading.win_rate: Input should be a valid number"),
@@ -326,7 +326,7 @@ ANSWERS: dict[str, tuple[play.Misbehaviour, str, str]] = {
     "429": (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
     "500": (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
     "204": (play.status(204, b""), "http_status", "HTTP 204 No Content"),
-    "40 MB": (play.flood, "invalid", "the answer is larger than 4 MiB"),
+    "40 MB": (play.flood, "invalid", "the answer is larger than 2 MiB"),
     "a body that never ends": (play.drip, "timeout", "no answer within 5 s, or the scrape's time"),
     "headers that never end": (play.drip_headers, "timeout", "no answer within 5 s, or the scrape's time"),
     "no answer": (play.hang, "timeout", "no answer within 5 s, or the scrape's time"),

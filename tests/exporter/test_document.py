@@ -195,7 +195,7 @@ def test_no_money_is_that_much(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "most"), [("trades", 20_000), ("positions", 1000), ("equity", 20_000), ("market", 1000)]
+    ("key", "most"), [("trades", 10_000), ("positions", 1000), ("equity", 10_000), ("market", 1000)]
 )
 def test_how_long_a_list_may_be(key: str, most: int) -> None:
     row = {"id": 1, "closed_at": NOW, "profit": 1, "pair": "A", "time": NOW, "value": 1, "symbol": "A"}
@@ -240,7 +240,7 @@ INVALID: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"profit: 5\n", "document: Invalid JSON"),
     "not UTF-8": (b'{"timestamp": 1795255243, "bot": {"name": "\xff"}}', "document: Invalid JSON"),
     "deep": (b'{"a":' * 100_000, "document: Invalid JSON: recursion limit exceeded"),
-    "large": (stamped('"a": "' + "x" * 4_200_000 + '"'), "larger than 4 MiB; state totals and leave lists out"),
+    "large": (stamped('"a": "' + "x" * 4_200_000 + '"'), "larger than 2 MiB; state totals and leave lists out"),
     "a list": (b"[]", "document: Input should be an object"),
     "no timestamp": (b'{"bot": {}}', "timestamp: Field required"),
     "ms": (b'{"timestamp": 1795255243000}', "timestamp: Value error, looks like milliseconds; must be Unix seconds"),
@@ -302,8 +302,8 @@ def test_every_fault_of_a_document_in_one_sentence(documents: Documents) -> None
 @pytest.mark.parametrize("value", ["0", "{}", '""', '{"a":0}', "[[]]"])
 @pytest.mark.parametrize("key", ["positions", "trades", "market", "x"])
 def test_many_small_values_are_refused_before_they_are_parsed(documents: Documents, key: str, value: str) -> None:
-    error = refused(documents, stamped(f'"{key}": [' + ",".join([value] * 400_000) + "]"))
-    assert re.search(r"has some \d+ values, more than 200000; state totals and leave lists out$", str(error))
+    error = refused(documents, stamped(f'"{key}": [' + ",".join([value] * 150_000) + "]"))
+    assert re.search(r"has some \d+ values, more than 100000; state totals and leave lists out$", str(error))
 
 
 def test_no_document_yet(documents: Documents) -> None:

@@ -198,7 +198,7 @@ def test_a_bad_document_is_a_problem_until_it_is_stale(path: Path, source: FileS
 
 def test_50_mb_are_not_read(path: Path, source: FileSource) -> None:
     write(path, b'{"timestamp": 1795255243, "a": "' + b"x" * 50_000_000 + b'"}')
-    assert str(fault(source)) == f"{path}: larger than 4 MiB; state totals and leave lists out"
+    assert str(fault(source)) == f"{path}: larger than 2 MiB; state totals and leave lists out"
 
 
 def test_parsed_once_for_each_version(path: Path, source: FileSource, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,10 +130,10 @@ def test_a_document_that_stands_still_goes_stale(server: FreqtradeServer, monkey
         (play.status(200, json.dumps(full()).encode("utf-16")), "invalid", "document: Invalid JSON"),
         (play.status(200, b"{}", Content_Encoding="gzip"), "invalid", "packed (gzip), which was not asked for"),
         (play.status(200, b"[" * 150_000), "invalid", ""),
-        (play.status(200, b"[" + b"1," * 300_000 + b"1]"), "invalid", "values, more than 200000"),
+        (play.status(200, b"[" + b"1," * 300_000 + b"1]"), "invalid", "values, more than 100000"),
         (play.cut_off, "invalid", ""),
         (play.not_http, "connection", ""),
-        (play.flood, "invalid", "the answer is larger than 4 MiB"),
+        (play.flood, "invalid", "the answer is larger than 2 MiB"),
     ],
 )
 def test_bad_answers(server: FreqtradeServer, misbehaviour: play.Misbehaviour, reason: str, words: str) -> None:

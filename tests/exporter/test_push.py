@@ -241,7 +241,7 @@ def test_how_large_it_may_be(client: FlaskClient) -> None:
     assert len(body) == MAX_BYTES
     assert put(client, body).status_code == 204
     answer = put(client, body + b" ")
-    assert (answer.status_code, answer.text) == (413, "larger than 4 MiB; state totals and leave lists out\n")
+    assert (answer.status_code, answer.text) == (413, "larger than 2 MiB; state totals and leave lists out\n")
 
 
 @pytest.mark.parametrize("method", ["get", "post", "delete", "patch", "head", "options"])
@@ -396,7 +396,7 @@ def test_the_real_server(process: Process, tmp_path: Path) -> None:
     assert process.metrics().get("trading_bot_trades_total", bot="p", result="win") == 24
     # Who sends too much gets to read why, as it is thrown away and not left lying.
     for size, token, status, words in [
-        (MAX_BYTES + 1, TOKEN, 413, "larger than 4 MiB; state totals and leave lists out\n"),
+        (MAX_BYTES + 1, TOKEN, 413, "larger than 2 MiB; state totals and leave lists out\n"),
         (MAX_BYTES, TOKEN, 422, "the pushed document: document: Invalid JSON"),
         (MAX_BYTES, "wrong", 401, REFUSED),
         (10, "wrong", 401, REFUSED),
