@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from exporter.equity import EquityCurve
 from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
 from exporter.history import History, Trade
-from exporter.schema import ClosedTrade, StateDocument, parsed, state_of, take_unknown_keys, times
+from exporter.schema import ClosedTrade, StateDocument, parsed, ratio, state_of, take_unknown_keys, times
 from exporter.state import BotState, SourceError
 
 log = logging.getLogger(__name__)
@@ -147,9 +147,9 @@ class Documents:
     def _check_order(self, timestamp: float) -> None:
         # A present one from the future was written before the clock was set back: nobody has to wait until then.
         if self._good is not None and timestamp < self._good.timestamp <= time.time():
+            # The same words each time, for the log tells a fault when it changes.
             raise OutdatedError(
-                f"its timestamp is {self._good.timestamp - timestamp:.3f} s before that of the document here; "
-                "is the bot's clock right, does it run once?"
+                "its timestamp is before that of the document here; is the bot's clock right, does it run once?"
             )
 
     def _follow(self, trades: tuple[ClosedTrade, ...]) -> None:
@@ -163,5 +163,6 @@ class Documents:
                 )
         self._history = self._history or History(self._zone)
         self._history.replace(
-            Trade(t.id, t.closed_at, t.profit, t.opened_at, t.profit_ratio, t.pair, t.size, t.fees) for t in trades
+            Trade(t.id, t.closed_at, t.profit, t.opened_at, ratio(t.profit_ratio, t), t.pair, t.size, t.fees)
+            for t in trades
         )

@@ -58,7 +58,7 @@ def _row(bots: Bots, reader: BotReader, states: Mapping[Group, Sequence[BotState
     )
 
 
-_ORDER: list[str] = [*get_args(Part), "results"]
+_ORDER: list[str] = [*get_args(Part), "push", "results"]
 
 
 def _fault(record: Record) -> str:

@@ -10,6 +10,7 @@ from threading import Lock
 
 from exporter.bots import Bots
 from exporter.document import OutdatedError
+from exporter.reading import BotReader
 from exporter.schema import MAX_BYTES
 from exporter.sources.push import PushSource, admits_nobody
 from exporter.state import SourceError
@@ -76,7 +77,16 @@ class Pushes:
         Raises:
             RefusedError: it is not taken.
         """
-        source = self._source(name, authorization)
+        reader, source = self._admitted(name, authorization)
+        try:
+            self._take(name, source, encoding, size, body)
+        except RefusedError as refused:
+            # Its next document may be good, before anybody reads the bot.
+            reader.pushed(SourceError("invalid", f"a push was refused with HTTP {refused.status}: {refused}"))
+            raise
+        reader.pushed(None)
+
+    def _take(self, name: str, source: PushSource, encoding: str, size: int, body: Callable[[], bytes]) -> None:
         if encoding.lower() not in ("", "identity"):
             raise RefusedError(415, f"the document is packed ({encoding[:80]}); send it as it is")
         with self._lock:
@@ -94,13 +104,13 @@ class Pushes:
         except SourceError as error:
             raise RefusedError(422, str(error)) from None
 
-    def _source(self, name: str, authorization: str) -> PushSource:
+    def _admitted(self, name: str, authorization: str) -> tuple[BotReader, PushSource]:
         reader = self._bots.readers.get(name)
         source = next((s for s in reader.sources if isinstance(s, PushSource)), None) if reader else None
         scheme, _, token = authorization.partition(" ")
         admits = admits_nobody if source is None else source.admits
-        if admits(token.strip()) and scheme.lower() == "bearer" and source is not None:
-            return source
+        if admits(token.strip()) and scheme.lower() == "bearer" and reader is not None and source is not None:
+            return reader, source
         sentence = "wrong or missing token, or no bot of type push has this name; send Authorization: Bearer TOKEN"
         if (wait := self._wrong_tokens.take()) is not None:
             raise RefusedError(429, f"{sentence}; and too many such requests came, try again later", wait)

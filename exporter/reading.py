@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# What can be faulty: a reading, what is made of it, and what the bot sends by itself.
+Subject = Part | Literal["results", "push"]
+
 _GRACE = 0.3  # seconds
 # So many bots are read ahead, for each reading that is under way takes a thread, and memory. When one doesn't answer
 # within so many seconds, all the others are begun: one that hangs costs them nothing.
@@ -34,7 +37,7 @@ class Record:
     seconds: dict[Part, float] = field(default_factory=dict)
     last_success: float | None = None
     # The latest of a part, until it can be read; and of what is made of them.
-    faults: dict[Part | Literal["results"], tuple[str, ...]] = field(default_factory=dict)
+    faults: dict[Subject, tuple[str, ...]] = field(default_factory=dict)
     history_complete: bool | None = None
     series_dropped: int = 0
 
@@ -107,6 +110,14 @@ class BotReader:
             pass
         return None
 
+    def pushed(self, fault: SourceError | None) -> None:
+        """Note that the bot sent its state: in vain, where there is a fault, which the next one that is taken ends."""
+        if fault is not None:
+            self._count("push", fault)
+        else:
+            with self._lock:
+                self.record.faults.pop("push", ())
+
     def _read(self, part: Part, deadline: float) -> BotState:
         began = time.monotonic()
         try:
@@ -141,12 +152,12 @@ class BotReader:
             self.record.faults.pop("results", ())
         return made
 
-    def _internal(self, part: Part | Literal["results"], error: Exception) -> SourceError:
+    def _internal(self, part: Subject, error: Exception) -> SourceError:
         fault = SourceError("internal", f"a fault of the exporter: {error!r}; see its log")
         self._count(part, fault, cause=error)
         return fault
 
-    def _count(self, part: Part | Literal["results"], *errors: SourceError, cause: Exception | None = None) -> None:
+    def _count(self, part: Subject, *errors: SourceError, cause: Exception | None = None) -> None:
         with self._lock:
             # Each scrape meets the same faults again: one is logged when it is new.
             known = self.record.faults.get(part, ())

@@ -22,7 +22,7 @@ from exporter.state import (
     Trading,
     Values,
 )
-from exporter.values import seconds, values_in
+from exporter.values import finite, seconds, values_in
 
 MIB = 1 << 20
 # A parsed document takes some ten times its size in memory, one of many small values far more.
@@ -167,8 +167,17 @@ def state_of(document: StateDocument) -> BotState:
         model=document.model,
         markets=document.market,
         system=document.system,
-        positions=document.positions,
+        positions=None
+        if document.positions is None
+        else tuple(p.model_copy(update={"profit_ratio": ratio(p.profit_ratio, p)}) for p in document.positions),
     )
+
+
+def ratio(stated: float | None, of: ClosedTrade | Position) -> float | None:
+    """The profit of a trade or position as a fraction of what was put in, where it isn't stated."""
+    if stated is not None or of.profit is None or not of.size:
+        return stated
+    return finite(of.profit / of.size)
 
 
 def _faults(error: ValidationError) -> str:

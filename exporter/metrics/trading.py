@@ -63,7 +63,10 @@ GAUGES: dict[str, Family] = {
     "drawdown": Family(
         "trading_bot_drawdown_ratio", "How far equity is below its peak now, open positions included, 0 to 1."
     ),
-    "max_drawdown": Family("trading_bot_max_drawdown_ratio", "The largest fall below a peak so far, 0 to 1."),
+    "max_drawdown": Family(
+        "trading_bot_max_drawdown_ratio",
+        "The largest fall of the closed trades below their peak so far, or that of now where it is larger, 0 to 1.",
+    ),
     "sharpe_ratio": Family("trading_bot_sharpe_ratio", "Sharpe ratio of the daily returns, annualised."),
     "sortino_ratio": Family("trading_bot_sortino_ratio", "Sortino ratio of the daily returns, annualised."),
     "calmar_ratio": Family("trading_bot_calmar_ratio", "Annual growth over the largest drawdown."),
@@ -125,8 +128,10 @@ def collect(
     families.add(EXPECTED_SHORTFALL, trading.expected_shortfall_99, name, "0.99")
     dropped = 0
     if trades is not None:
-        families.add_histogram(DURATION, trades.durations, name)
-        families.add_histogram(PROFIT_RATIO, trades.profit_ratios, name)
+        for family, histogram in ((DURATION, trades.durations), (PROFIT_RATIO, trades.profit_ratios)):
+            # Of trades that don't state it, there is none; of no trade yet, one that begins with 0.
+            if trades.count == 0 or any(histogram.counts):
+                families.add_histogram(family, histogram, name)
         for pair, profit in list(trades.pair_profit.items())[:MOST_PAIRS]:
             families.add(PAIR_PROFIT, profit, name, pair)
         dropped += max(trades.pairs - MOST_PAIRS, 0)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
 from exporter.history import History, Trade
 from exporter.sources import DOCUMENT, Group, Part
-from exporter.sources.demo_values import markets_at, model_at, response_time, system_at
+from exporter.sources.demo_values import MARKETS, markets_at, model_at, response_time, system_at
 from exporter.state import Bot, BotState, Position, Regime, Trading
 
 DAY = 86400
@@ -26,8 +26,8 @@ CAPITAL = 10_000.0
 STAKE = 900.0
 FEE = 0.001
 STOP = 0.03
-PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT")
-REGIME_DAYS = 4
+PAIRS = tuple(MARKETS)
+REGIME_DAYS = 3
 
 
 class _Regime(NamedTuple):
@@ -41,11 +41,15 @@ class _Regime(NamedTuple):
 
 # A cycle of regimes would be seen as one; the weights make the good ones the more frequent.
 _REGIMES = (
-    _Regime("bull", 0.66, 0.012, 0.009),
-    _Regime("sideways", 0.54, 0.010, 0.010),
-    _Regime("bear", 0.36, 0.008, 0.013),
+    _Regime("bull", 0.56, 0.011, 0.010),
+    _Regime("sideways", 0.50, 0.008, 0.008),
+    _Regime("calm", 0.51, 0.005, 0.005),
+    _Regime("volatile", 0.50, 0.017, 0.017),
+    _Regime("bear", 0.44, 0.009, 0.011),
 )
-_WEIGHTS = (5, 4, 2)
+_WEIGHTS = (5, 4, 3, 2, 2)
+# A day's luck is that of all pairs: without it hundreds of trades would even out, and no day be a bad one.
+_LUCK = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class DemoSource:
                 max_exposure=STAKE * len(PAIRS),
             ),
             model=model_at(self._seed, now),
-            markets=markets_at(self._seed, now, PAIRS, self._regime(math.floor(now / DAY)).name),
+            markets=markets_at(self._seed, now, self._regime(math.floor(now / DAY)).name),
             system=system_at(self._seed, now),
             response_times=self._responses.value(),
             trades=trades,
@@ -152,6 +156,7 @@ class DemoSource:
 
     def _turn(self, number: int, pair: str, turn: int, start: float) -> Iterator[_Deal]:
         regime = self._regime(turn)
+        luck = self._random("luck", turn).uniform(-_LUCK, _LUCK)
         chance = self._random(pair, turn)
         opened, count = start, 0
         while True:
@@ -159,7 +164,7 @@ class DemoSource:
             closed = opened + min(max(chance.lognormvariate(math.log(5400), 0.8), 240), 8 * 3600)
             if closed >= start + DAY:
                 return
-            won = chance.random() < regime.wins
+            won = chance.random() < regime.wins + luck
             ratio = chance.uniform(0.3, 1.7) * (regime.win if won else -regime.loss)
             if chance.random() < 0.01:
                 ratio = 0.0

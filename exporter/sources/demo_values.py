@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
 from zlib import crc32
 
 from exporter.state import Market, Model, Regime, System, Trend
 
 _DAY = 86400
+# About what a coin costs, and how much of it is traded in a day, in USDT.
+MARKETS = {
+    "BTC/USDT": (60_000.0, 1.5e9),
+    "ETH/USDT": (3_000.0, 8e8),
+    "SOL/USDT": (150.0, 4e8),
+    "XRP/USDT": (0.6, 2e8),
+    "ADA/USDT": (0.5, 6e7),
+}
 
 
 def _wave(seed: int, name: str, now: float, middle: float, swing: float) -> float:
@@ -29,11 +36,12 @@ def model_at(seed: int, now: float) -> Model:
         return _wave(seed, name, now, middle, swing)
 
     accuracy = wave("accuracy", 0.78, 0.03) - drift / 2
+    precision, recall = accuracy + wave("precision", 0.0, 0.02), accuracy - wave("recall", 0.03, 0.02)
     return Model(
         accuracy=accuracy,
-        precision=accuracy + wave("precision", 0.0, 0.02),
-        recall=accuracy - wave("recall", 0.03, 0.02),
-        f1_score=accuracy - 0.015,
+        precision=precision,
+        recall=recall,
+        f1_score=2 * precision * recall / (precision + recall),
         auc=accuracy + 0.06,
         prediction_confidence=wave("confidence", 0.74, 0.05),
         prediction_uncertainty=wave("uncertainty", 0.12, 0.03),
@@ -52,32 +60,34 @@ def model_at(seed: int, now: float) -> Model:
     )
 
 
-def markets_at(seed: int, now: float, symbols: Sequence[str], regime: Regime) -> tuple[Market, ...]:
-    """The markets, all of them in the day's regime."""
-    trend: Trend = "up" if regime == "bull" else "down" if regime == "bear" else "sideways"
-    lean = {"up": 0.01, "down": -0.01, "sideways": 0.0}[trend]
+def markets_at(seed: int, now: float, regime: Regime) -> tuple[Market, ...]:
+    """The markets, all of them in the day's regime, each with a trend of its own."""
+    lean = {"bull": 0.015, "bear": -0.015}.get(regime, 0.0)
+    swing = {"volatile": 2.0, "calm": 0.5}.get(regime, 1.0)
 
-    def market(symbol: str) -> Market:
+    def market(symbol: str, price: float, volume: float) -> Market:
         def wave(name: str, middle: float, swing: float) -> float:
             return _wave(seed, symbol + name, now, middle, swing)
 
+        day = wave("day", lean, 0.03 * swing)
+        trend: Trend = "up" if day > 0.01 else "down" if day < -0.01 else "sideways"
         return Market(
             symbol=symbol,
-            volatility=wave("volatility", 0.02, 0.012),
+            volatility=swing * wave("volatility", 0.018, 0.006),
             liquidity_score=wave("liquidity", 0.8, 0.1),
-            price_change_1h=wave("hour", lean / 5, 0.006),
-            price_change_24h=wave("day", 2 * lean, 0.03),
-            volume_24h=wave("volume", 4e8, 1e8),
+            price_change_1h=wave("hour", day / 24, 0.006 * swing),
+            price_change_24h=day,
+            volume_24h=wave("volume", volume, volume / 4),
             volume_change_24h=wave("change", 0.0, 0.3),
-            rsi=wave("rsi", 50 + 800 * lean, 20),
-            macd=wave("macd", 100 * lean, 4),
-            bollinger_position=wave("bollinger", 0.5 + 10 * lean, 0.35),
+            rsi=wave("rsi", 50 + 300 * day, 15),
+            macd=price * wave("macd", day / 10, 0.001),
+            bollinger_position=wave("bollinger", 0.5 + 5 * day, 0.35),
             support_resistance_strength=wave("support", 0.6, 0.25),
             trend=trend,
             regime=regime,
         )
 
-    return tuple(market(symbol) for symbol in symbols)
+    return tuple(market(symbol, *about) for symbol, about in MARKETS.items())
 
 
 def system_at(seed: int, now: float) -> System:

@@ -189,8 +189,9 @@ def positions_of(status: list[dict[str, Any]]) -> tuple[Position, ...]:
             side="short" if trade.get("is_short") else "long",
             size=finite(trade.get("stake_amount")),
             profit=finite(trade.get("profit_abs")),
-            profit_ratio=finite(trade.get("profit_ratio")),
-            stop_distance_ratio=_stop_distance(trade),
+            # An entry that isn't filled yet is stated with zeros that nobody measured.
+            profit_ratio=finite(trade.get("profit_ratio")) if trade.get("amount") else None,
+            stop_distance_ratio=_stop_distance(trade) if trade.get("amount") else None,
         )
         for trade in status
     )

@@ -309,8 +309,14 @@ def test_a_new_exporter_counts_the_same(server: FreqtradeServer) -> None:
 
 def test_pure_parsers_know_shorts() -> None:
     trade = {"pair": "BTC/USDT:USDT", "is_short": True, "stake_amount": 10.0, "stoploss_current_dist_ratio": 0.02}
-    (position,) = positions_of([trade])
+    (position,) = positions_of([trade | {"amount": 3.0}])
     assert (position.side, position.stop_distance_ratio) == ("short", 0.02)
+
+
+def test_an_entry_that_is_not_filled_yet_has_no_result() -> None:
+    trade = {"pair": "BTC/USDT", "stake_amount": 10.0, "amount": 0.0, "profit_ratio": 0.0, "profit_abs": 0.0}
+    (position,) = positions_of([trade | {"stoploss_current_dist_ratio": 0.0}])
+    assert (position.size, position.profit_ratio, position.stop_distance_ratio) == (10.0, None, None)
 
 
 @pytest.mark.parametrize(

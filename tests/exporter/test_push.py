@@ -181,7 +181,8 @@ def test_an_invalid_document_is_refused_as_the_page_says(client: FlaskClient, bo
     assert words in answer.text
     got = served(client)
     assert got.get("trading_bot_profit_loss", bot="p") == 12.5, "the last good one serves"
-    assert got.get("trading_bot_source_errors_total", bot="p", reason="invalid") == 1
+    # Once when it was refused, and once as it was read.
+    assert got.get("trading_bot_source_errors_total", bot="p", reason="invalid") == 2
     assert client.get("/").text.count("the pushed document: ") == 1
     put(client, state(7))
     assert profit(client) == 7
@@ -201,11 +202,11 @@ def test_an_overtaken_document_is_refused_and_a_repeated_one_is_not(client: Flas
     assert put(client, newer).status_code == 204
     answer = put(client, state(1, timestamp=now - 6))
     assert answer.status_code == 409
-    assert answer.text.startswith("its timestamp is 1.000 s before that of the document here; ")
+    assert answer.text.startswith("its timestamp is before that of the document here; ")
     assert put(client, newer).status_code == 204
     got = served(client)
     assert got.get("trading_bot_profit_loss", bot="p") == 2
-    assert got.get("trading_bot_source_errors_total", bot="p", reason="invalid") == 0
+    assert got.get("trading_bot_source_errors_total", bot="p", reason="invalid") == 1
 
 
 def test_a_clock_that_was_set_back_locks_no_bot_out(client: FlaskClient) -> None:
@@ -451,3 +452,16 @@ def test_bodies_without_a_token_cost_no_memory(process: Process) -> None:
     finally:
         for connection in connections:
             connection.close()
+
+
+def test_what_is_refused_is_counted_and_logged_once_though_the_next_one_is_good(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        assert put(client, b"{}").status_code == 422
+        assert put(client, state(), Content_Encoding="gzip").status_code == 415
+        assert put(client, state()).status_code == 204
+    assert served(client).get("trading_bot_source_errors_total", bot="p", reason="invalid") == 6
+    assert caplog.text.count("HTTP 422") == 3
+    assert profit(client) == 12.5
+    assert "HTTP 422" not in client.get("/").text
