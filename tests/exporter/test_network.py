@@ -38,9 +38,21 @@ def listen() -> Iterator[Listen]:
         server.close()
 
 
+_taken: list[socket.socket] = []
+
+
 def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port where nobody listens, and which nobody else is given."""
+    _taken.append(socket.socket())
+    _taken[-1].bind(("127.0.0.1", 0))
+    return int(_taken[-1].getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def give_back() -> Iterator[None]:
+    yield
+    while _taken:
+        _taken.pop().close()
 
 
 def read(*addresses: Address, seconds: float = 5.0) -> BotState:
