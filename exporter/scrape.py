@@ -12,7 +12,7 @@ from exporter.bots import Bots
 from exporter.metrics import bot, config, exporter, host, market, model, system, trading
 from exporter.metrics.families import Families
 from exporter.reading import BotReader, read_all
-from exporter.results import Limits, complete
+from exporter.results import Limits, complete, whole
 from exporter.sources import Group
 from exporter.state import BotState
 
@@ -53,7 +53,7 @@ def _add_values(
     name, dropped = reader.name, 0
     for state in states.get("trading", ())[:1]:
         results = complete(state, limits)
-        dropped += trading.collect(families, name, results, state.trades, state.positions)
+        dropped += trading.collect(families, name, results, whole(state), state.positions)
     # Of what several know, the first one's word counts: whole for a model and a market, value by value for the system.
     for state in states.get("model", ())[:1]:
         model.collect(families, name, state.model)
