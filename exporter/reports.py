@@ -33,11 +33,15 @@ def _or_off(default: Recurring, read: Callable[[object], Recurring]) -> Callable
     return check
 
 
+_Daily = Annotated[Report, BeforeValidator(_or_off(_DAILY, lambda value: Recurring(hour(value))))]
+_Weekly = Annotated[Report, BeforeValidator(_or_off(_WEEKLY, weekly))]
+
+
 class ReportsEntry(Entry):
     """When reports are due, in the configured zone."""
 
-    daily: Annotated[Report, BeforeValidator(_or_off(_DAILY, lambda value: Recurring(hour(value))))] = _DAILY
-    weekly: Annotated[Report, BeforeValidator(_or_off(_WEEKLY, weekly))] = _WEEKLY
+    daily: _Daily = _DAILY
+    weekly: _Weekly = _WEEKLY
 
     def due(self, now: float, zone: ZoneInfo) -> Iterator[tuple[str, float]]:
         """Each report that is on, with the latest moment at which it was due."""
