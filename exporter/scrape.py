@@ -72,7 +72,7 @@ def _add_own(families: Families, bots: Bots, readers: Sequence[BotReader], group
         host.collect(families, bots.host.read())
     if "config" in groups:
         now = time.time()
-        maintained = bots.config.maintained(now)
+        maintained = bots.maintained(now)
         for reader in readers:
             thresholds = bots.config.thresholds_of(reader.config)
             config.collect(families, reader.name, thresholds, reader.name in maintained)
