@@ -53,7 +53,7 @@ def of_trading(
 def everything(tmp_path: Path, make_bots: Callable[[str], Bots]) -> Bots:
     """A bot of which every metric is known."""
     write(tmp_path / "state.json", full())
-    return make_bots("bots: [{name: full, type: file, path: state.json}]")
+    return make_bots("preset: production\nbots: [{name: full, type: file, path: state.json}]")
 
 
 def test_metrics_lists_exactly_what_is_served(everything: Bots) -> None:
