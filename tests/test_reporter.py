@@ -491,14 +491,16 @@ def test_a_redirect_does_not_carry_the_token_away(process: Process, caplog: pyte
 def test_the_guide_s_three_lines(process: Process, tmp_path: Path) -> None:
     code = blocks("python")[0]
     assert len([line for line in code.splitlines() if line]) == 3
-    (tmp_path / "states").mkdir()
-    run_python(sys.executable, code, tmp_path / "states")
+    (tmp_path / "bot").mkdir()
+    run_python(sys.executable, here(code, tmp_path), tmp_path / "bot")
     assert process.metrics().get("trading_bot_profit_loss", bot="by-file") == 12.34
 
 
 def test_the_guide_s_loop(tmp_path: Path) -> None:
-    run_python(sys.executable, blocks("python")[1] + "\n\nonce_round()\nonce_round()\n", tmp_path)
-    got = read(tmp_path / "my-bot.json")
+    code = here(blocks("python")[1], tmp_path) + "\n\nonce_round()\nonce_round()\n"
+    thread = blocks("python")[3]
+    run_python(sys.executable, code + thread, tmp_path)
+    got = read(tmp_path / "states" / "my-bot.json")
     assert got.model.accuracy == 0.61
     assert got.markets[0].trend == "up"
 
@@ -512,13 +514,10 @@ def test_the_guide_s_sender(process: Process, tmp_path: Path) -> None:
 def test_the_guide_s_curl(process: Process, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    (document,) = blocks("json")
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    (tmp_path / "state.json").write_text(document.replace("2026-11-21T10:00:43Z", now))
-    (line,) = re.findall(r"^curl .*$", GUIDE, re.MULTILINE)
-    line = line.replace("http://127.0.0.1:8000", process.url)
+    (lines,) = blocks("sh")
+    lines = lines.rstrip().replace("http://127.0.0.1:8000", process.url)
     run = subprocess.run(
-        ["sh", "-c", line + " -sS -w '%{http_code}'"],
+        ["sh", "-c", lines + " -sS -w '%{http_code}'"],
         cwd=tmp_path,
         env={**os.environ, "MY_BOT_TOKEN": TOKEN},
         capture_output=True,
@@ -527,6 +526,12 @@ def test_the_guide_s_curl(process: Process, tmp_path: Path) -> None:
     )
     assert (run.stdout, run.stderr) == ("204", "")
     assert process.metrics().get("trading_bot_profit_loss", bot="my-bot") == 12.34
+
+
+def here(code: str, folder: Path) -> str:
+    """The guide's code with its project in a folder of ours."""
+    assert "/home/me/trading-bot-monitoring/" in code
+    return code.replace("/home/me/trading-bot-monitoring", str(folder))
 
 
 def run_python(python: str, code: str, folder: Path, **environment: str) -> None:
@@ -557,10 +562,10 @@ def test_under_the_oldest_python_at_hand(process: Process, tmp_path: Path) -> No
     python, environment = next(old_python(), (None, {}))
     if python is None:
         pytest.skip("no Python from 3.9 on that is older than the one of the tests is installed")
-    code = blocks("python")[1] + "\n\nonce_round()\nonce_round()\n"
+    code = here(blocks("python")[1], tmp_path) + "\n\nonce_round()\nonce_round()\n"
     (tmp_path / "a").mkdir()
     run_python(python, code, tmp_path / "a", **environment)
-    assert read(tmp_path / "a" / "my-bot.json").model.accuracy == 0.61
+    assert read(tmp_path / "states" / "my-bot.json").model.accuracy == 0.61
     (tmp_path / "b").mkdir()
     sender = blocks("python")[2].replace("http://127.0.0.1:8000", process.url)
     run_python(
