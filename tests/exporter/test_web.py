@@ -201,6 +201,24 @@ def test_what_is_not_there(client: FlaskClient, method: str, path: str) -> None:
     assert getattr(client, method)(path).status_code in (404, 405)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("put", "/api/v1/bots/a", 404),
+        ("put", "/api/v1/bots/a/state/", 404),
+        ("put", "/api/v1/bots", 404),
+        ("get", "/api/", 404),
+        ("post", "/api/v1/bots/a/state", 405),
+    ],
+)
+def test_below_api_the_right_address_is_told(client: FlaskClient, method: str, path: str, status: int) -> None:
+    answer = getattr(client, method)(path)
+    assert (answer.status_code, answer.headers.get("Allow")) == (status, "PUT" if status == 405 else None)
+    assert answer.text == (
+        "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, without a slash at its end\n"
+    )
+
+
 def test_the_password_shows_nowhere(
     make_bots: MakeBots, server: FreqtradeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
