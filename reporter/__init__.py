@@ -97,6 +97,7 @@ class Reporter:
         self._samples: list[tuple[float, float]] = []  # when, seconds
         self._warned: set[str] = set()
         self._fault: str | None = None
+        self._sending: threading.Thread | None = None
         self._sends = self._where.lower().startswith(("http://", "https://"))
         if self._sends != (token is not None and bool(self._token)):
             raise ValueError(
@@ -107,7 +108,7 @@ class Reporter:
         if not self._sends:
             self._file = Path(self._where)
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            if self._file.exists():
+            if self._file.is_file():
                 self._load()
 
     @_never_raises
@@ -142,7 +143,8 @@ class Reporter:
     def trade(self, id: int | str, closed_at: Any, profit: Any, **values: Any) -> None:  # noqa: A002
         """A closed trade; `profit` is after fees. All are needed; told twice, one counts once."""
         row = self._row("trade", {"id": id, "closed_at": closed_at, "profit": profit, **values}, 3)
-        self._trades[row["id"]] = row
+        if len(self._trades) <= MOST["trades"]:  # beyond, none of them is told
+            self._trades[row["id"]] = row
 
     @_never_raises
     def positions(self, positions: Iterable[Mapping[str, Any]]) -> None:
@@ -221,7 +223,10 @@ class Reporter:
     def _replace(self, text: bytes) -> str | None:
         draft = Path(f"{self._where}.new")
         try:
-            draft.write_bytes(text)
+            draft.unlink(missing_ok=True)
+            # Anew: where others may write, too, a link in its place would lead to another file.
+            with draft.open("xb") as file:
+                file.write(text)
             # The exporter may be another user. Who wants it otherwise changes the file's mode once.
             draft.chmod(self._file.stat().st_mode & 0o777 if self._file.exists() else 0o644)
             draft.replace(self._file)
@@ -232,6 +237,17 @@ class Reporter:
             return f"{self._where}: {error.strerror}; may the bot write there?"
 
     def _send(self, text: bytes) -> str | None:
+        """Send aside: neither a name that nobody resolves nor a server that drips holds the bot up for longer."""
+        late = f"{self._where}: no answer within {self._timeout:g} s; does the exporter run there?"
+        if self._sending is not None and self._sending.is_alive():
+            return late
+        faults: list[str | None] = []
+        self._sending = threading.Thread(target=lambda: faults.append(self._put(text)), daemon=True)
+        self._sending.start()
+        self._sending.join(self._timeout)
+        return faults[0] if faults else late
+
+    def _put(self, text: bytes) -> str | None:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self._where, text, headers, method="PUT")  # noqa: S310 - http, see above
         try:
@@ -239,7 +255,8 @@ class Reporter:
                 return None
         except urllib.error.HTTPError as error:
             with error:
-                return f"{self._where}: HTTP {error.code}: {error.read(500).decode(errors='replace').strip()}"
+                said = error.read(500).decode(errors="replace").strip()
+                return f"{self._where}: HTTP {error.code}: {''.join(c if c.isprintable() else ' ' for c in said)}"
         except OSError as error:
             return f"{self._where}: {getattr(error, 'reason', error)}; does the exporter run there?"
 
@@ -291,9 +308,16 @@ def _number(what: str, value: Any) -> float:
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """All but the latest thousand cut down to each day's highest, lowest and last: peaks and falls stay."""
-    days: dict[int, list[tuple[float, float]]] = {}
+    """All but the latest thousand cut down, so that peaks, falls and what each day came to stay as they are.
+
+    Kept are the first, each day's highest and lowest, and the last of each quarter of an hour, one of which ends the
+    day in any time zone; of days more than 30 days ago only the last.
+    """
+    kept, now = {points[0]}, points[-1][0]
+    days: dict[float, list[tuple[float, float]]] = {}
+    ends: dict[float, tuple[float, float]] = {}
     for point in points[:-1000]:
-        days.setdefault(int(point[0] // 86400), []).append(point)
-    ends = {p for day in days.values() for p in (max(day, key=lambda p: p[1]), min(day, key=lambda p: p[1]), day[-1])}
-    return sorted(ends)[1000 - MOST["equity"] :] + points[-1000:]
+        days.setdefault(point[0] // 86400, []).append(point)
+        ends[point[0] // (900 if now - point[0] < 30 * 86400 else 86400)] = point
+    kept.update(ends.values(), *((max(d, key=lambda p: p[1]), min(d, key=lambda p: p[1])) for d in days.values()))
+    return [points[0], *sorted(kept - {points[0]})[1001 - MOST["equity"] :], *points[-1000:]]

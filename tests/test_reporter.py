@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +29,8 @@ from hypothesis import strategies as st
 import reporter
 from exporter import schema, state
 from exporter.document import Documents
+from exporter.equity import EquityCurve, EquitySummary
+from exporter.schema import EquityPoint
 from exporter.sources.file import FileSource
 from exporter.state import BotState
 from reporter import Reporter
@@ -572,3 +576,43 @@ def test_under_the_oldest_python_at_hand(process: Process, tmp_path: Path) -> No
         python, sender + "\nwith reporter as bot:\n    bot.trading(profit_loss=4)\n", tmp_path / "b", **environment
     )
     assert process.metrics().get("trading_bot_profit_loss", bot="my-bot") == 4
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York"])
+def test_a_curve_that_is_cut_down_tells_the_same_days(zone: str) -> None:
+    chance = random.Random(7)  # noqa: S311 - a story, not a secret
+    now = 1_795_255_243.0
+    points = [(now - 12 * 86400 + 173.0 * n, 1000 + chance.uniform(-50, 50)) for n in range(6000)]
+
+    def summary(told: list[tuple[float, float]]) -> EquitySummary | None:
+        return EquityCurve([EquityPoint(time=when, value=value) for when, value in told], ZoneInfo(zone)).summary(now)
+
+    thinned = reporter._thinned(points)
+    assert len(thinned) < 5000
+    assert summary(thinned) == summary(points)
+
+
+def test_a_link_in_the_drafts_place_leads_nowhere(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "s.json.new").symlink_to(precious)
+    with reporter.Reporter(tmp_path / "s.json") as bot:
+        bot.trading(profit_loss=1)
+    assert precious.read_text() == "mine"
+    assert json.loads((tmp_path / "s.json").read_text())["trading"] == {"profit_loss": 1}
+
+
+def test_a_pipe_in_the_files_place_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s.json")
+    os.mkfifo(tmp_path / "s.json.new")
+    with reporter.Reporter(tmp_path / "s.json") as bot:
+        bot.trading(profit_loss=1)
+    assert json.loads((tmp_path / "s.json").read_text())["trading"] == {"profit_loss": 1}
+
+
+def test_a_server_that_answers_nothing_holds_the_bot_up_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        bot = reporter.Reporter(f"http://127.0.0.1:{server.getsockname()[1]}/x", token="t" * 20, timeout=0.2)
+        for _ in range(3):
+            bot.write()
+    assert caplog.text.count("no answer within 0.2 s; does the exporter run there?") == 1
