@@ -15,6 +15,7 @@ from exporter.config import ConfigError, load
 from exporter.credentials import secret_of
 from exporter.entries import BotEntry, DemoBot, FileBot, FreqtradeBot, HttpBot, Monitoring, PushBot
 from exporter.host import Host
+from exporter.mute import muted
 from exporter.reading import BotReader
 from exporter.shard import ALL, Shard
 from exporter.sources import BESIDE, Source
@@ -62,6 +63,10 @@ class Bots:
     def readers(self) -> Mapping[str, BotReader]:
         """The bots by name, in the order of the file."""
         return self._readers
+
+    def maintained(self, now: float) -> set[str]:
+        """The bots in maintenance: by the calendar, or muted by hand."""
+        return self.config.maintained(now) | muted(self._data, now)
 
     def reload(self) -> None:
         """Read the file again and take over what changed; a bad file is refused and all stays as it was.

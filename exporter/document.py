@@ -62,7 +62,7 @@ class Documents:
         """Make a document the present one.
 
         Args:
-            in_order: refuse one that is older than the present one, which may have been overtaken on its way.
+            in_order: refuse one that is older than the present one, which may have been overtaken on its way, or stale.
 
         Raises:
             SourceError: it is invalid, with path and reason of every fault; the one before stays.
@@ -89,6 +89,7 @@ class Documents:
         self._check_times(document)
         if in_order:
             self._check_order(document.timestamp)
+            self._check_age(document.timestamp, time.time())
         if document.trades is None:
             self._history = None
         else:
@@ -115,12 +116,10 @@ class Documents:
         good = self._good
         if good is None:
             raise fault or SourceError("missing", f"{self._where}: no document yet; does the bot write it?")
-        if not -MAX_AHEAD <= now - good.timestamp <= self._stale_after:
-            written = dt.datetime.fromtimestamp(good.timestamp, self._zone)
-            why = f"older than stale_after ({self._stale_after:g} s); does the bot still write it?"
-            if good.timestamp > now:  # our clock was set back since
-                why = "in the future; are the clocks right?"
-            raise fault or SourceError("stale", f"{self._where}: its timestamp is {written}, {why}")
+        try:
+            self._check_age(good.timestamp, now)
+        except SourceError as stale:
+            raise fault or stale from None
         return replace(
             good.state,
             trades=None if self._history is None else self._history.summary(now, good.state.trading.initial_capital),
@@ -144,9 +143,18 @@ class Documents:
             if moment > now + MAX_AHEAD:
                 raise self._invalid(f"{key} is {moment - now:.0f} s in the future; are the clocks right?")
 
+    def _check_age(self, timestamp: float, now: float) -> None:
+        if -MAX_AHEAD <= now - timestamp <= self._stale_after:
+            return
+        written = dt.datetime.fromtimestamp(timestamp, self._zone)
+        why = f"older than stale_after ({self._stale_after:g} s); does the bot still write it?"
+        if timestamp > now:  # our clock was set back since
+            why = "in the future; are the clocks right?"
+        raise SourceError("stale", f"{self._where}: its timestamp is {written}, {why}")
+
     def _check_order(self, timestamp: float) -> None:
-        # A present one from the future was written before the clock was set back: nobody has to wait until then.
-        if self._good is not None and timestamp < self._good.timestamp <= time.time():
+        # A present one from far ahead was written before our clock was set back: nobody has to wait until then.
+        if self._good is not None and timestamp < self._good.timestamp <= time.time() + MAX_AHEAD:
             # The same words each time, for the log tells a fault when it changes.
             raise OutdatedError(
                 "its timestamp is before that of the document here; is the bot's clock right, does it run once?"

@@ -225,5 +225,5 @@ class _Traffic:
                 before = (0, 0)
             self._receive += receive - before[0]
             self._transmit += transmit - before[1]
-        self._seen |= counters
+        self._seen |= counters  # one that is away for a while goes on where it was
         return {"receive": self._receive, "transmit": self._transmit}

@@ -146,7 +146,7 @@ def take_unknown_keys(document: StateDocument) -> Iterator[str]:
     parts |= {f"positions.{n}.": position for n, position in enumerate(document.positions or ())}
     for path, part in parts.items():
         if part.model_extra:
-            yield from (path + key for key in part.model_extra)
+            yield from (path + key[:200] for key in part.model_extra)
             part.model_extra.clear()
 
 

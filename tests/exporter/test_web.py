@@ -157,7 +157,7 @@ def test_a_bad_file_is_refused_and_told(client: FlaskClient, tmp_path: Path) -> 
     assert answer.status_code == 500
     assert answer.text == (
         "refused, the configuration before stays in use:\n"
-        f"{tmp_path}/monitoring.yml:2: thresholds.critical.max_drawdown is 5: must be 0.01 to 0.5 (ratio), or off\n"
+        f"{tmp_path}/monitoring.yml:2: thresholds.critical.max_drawdown is 5: must be 0.01 to 0.5 (ratio), on or off\n"
     )
     got = metrics(client)
     assert set(got.of("trading_bot_up")) == {("demo",), (OTHER,)}
