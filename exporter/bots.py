@@ -72,9 +72,11 @@ class Bots:
         """Read the file again and take over what changed; a bad file is refused and all stays as it was.
 
         Raises:
-            ConfigError: the file can't be used.
+            ConfigError: the file can't be used, or is being read already.
         """
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            raise ConfigError([f"{self._path} is being read again already; try again when that has ended"])
+        try:
             try:
                 config = load(self._path)
             except ConfigError as error:
@@ -84,6 +86,8 @@ class Bots:
             self._apply(config)
             self.reload_successful, self.reload_time = True, time.time()
             log.info("%s was read again: %d bots", self._path, len(self._readers))
+        finally:
+            self._lock.release()
 
     def _apply(self, config: Monitoring) -> None:
         same_zone = config.timezone == self.config.timezone

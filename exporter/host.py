@@ -99,7 +99,9 @@ class Host:
             now = time.monotonic()
             if now - self._read_at >= SAME_WITHIN:
                 before = self._state.problems
-                self._state, self._read_at = self._measure(now), now
+                self._state = self._measure(now)
+                # From its end on: scrapes that waited meanwhile take it, too.
+                self._read_at = time.monotonic()
                 for problem in self._state.problems:
                     # Each reading meets the same faults again: one is logged when it is new.
                     if problem not in before:
