@@ -162,7 +162,7 @@ def test_a_bad_document_is_refused_and_the_last_good_one_serves(scene: Scene, ca
     # Until that is stale as well.
     scene.now += 181
     write(scene.folder / "well.json", full(scene.now))
-    scene.told("invalid", f"{scene.path}: {sentence}")
+    scene.told("invalid", f"{scene.path}: {sentence}".replace(f"{HOUR:g} s", f"{HOUR - 181:g} s"))
 
 
 FINE: dict[str, tuple[bytes, Callable[[Samples], object]]] = {
