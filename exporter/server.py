@@ -65,12 +65,12 @@ def create_server(app: Flask, admits: Callable[[str], bool], host: str, port: in
 
 
 def _connections() -> int:
-    """How many connections there may be, after the limit of open files was raised: each may need two, bots the rest."""
+    """How many connections there may be after the limit of open files was raised: half of it, for bots need some."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = min(n for n in (hard, _MOST_FILES) if n != resource.RLIM_INFINITY)
     if soft != resource.RLIM_INFINITY and soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    return min(files // 4, _MOST_CONNECTIONS)
+    return min(files // 2, _MOST_CONNECTIONS)
 
 
 def _end_slow(server: BaseWSGIServer, now: float) -> None:

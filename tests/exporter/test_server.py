@@ -151,7 +151,7 @@ def test_requests_that_are_sent_ahead_do_not_wait_in_memory(running: Running) ->
 @pytest.mark.parametrize(
     ("limits", "raised", "connections"),
     [
-        ((1024, 1024), None, 256),
+        ((1024, 1024), None, 512),
         ((1024, 4096), 4096, 1000),
         ((256, 1_000_000), 8192, 1000),
         ((1024, resource.RLIM_INFINITY), 8192, 1000),
