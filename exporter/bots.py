@@ -15,6 +15,7 @@ from exporter.config import ConfigError, load
 from exporter.credentials import secret_of
 from exporter.entries import BotEntry, DemoBot, FileBot, FreqtradeBot, HttpBot, Monitoring, PushBot
 from exporter.host import Host
+from exporter.mute import muted
 from exporter.reading import BotReader
 from exporter.shard import ALL, Shard
 from exporter.sources import BESIDE, Source
@@ -63,13 +64,19 @@ class Bots:
         """The bots by name, in the order of the file."""
         return self._readers
 
+    def maintained(self, now: float) -> set[str]:
+        """The bots in maintenance: by the calendar, or muted by hand."""
+        return self.config.maintained(now) | muted(self._data, now)
+
     def reload(self) -> None:
         """Read the file again and take over what changed; a bad file is refused and all stays as it was.
 
         Raises:
-            ConfigError: the file can't be used.
+            ConfigError: the file can't be used, or is being read already.
         """
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            raise ConfigError([f"{self._path} is being read again already; try again when that has ended"])
+        try:
             try:
                 config = load(self._path)
             except ConfigError as error:
@@ -79,6 +86,8 @@ class Bots:
             self._apply(config)
             self.reload_successful, self.reload_time = True, time.time()
             log.info("%s was read again: %d bots", self._path, len(self._readers))
+        finally:
+            self._lock.release()
 
     def _apply(self, config: Monitoring) -> None:
         same_zone = config.timezone == self.config.timezone

@@ -14,9 +14,10 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from exporter import thresholds
+from exporter import maintenance, sections, thresholds
 from exporter.credentials import secret_of
 from exporter.entries import AnyBot, BotEntry, Monitoring, own_thresholds
+from exporter.settings import PRESETS
 from exporter.thresholds import Thresholds
 from exporter.yaml_lines import YamlError, load_with_lines
 
@@ -76,8 +77,17 @@ def _faults(document: object, folder: Path) -> Iterator[tuple[Key, object, str]]
             yield key, _MISSING if e["type"] == "missing" else e["input"], _allowed(e["type"], e["msg"], key)
     if not isinstance(document, Mapping):
         return
+    for section in sections.SECTIONS:
+        found = sections.faults(section, document.get(section))
+        yield from (((section, *path), value, allowed) for path, value, allowed in found)
+    yield from _faults_together(document, folder)
+
+
+def _faults_together(document: Mapping[str, Any], folder: Path) -> Iterator[tuple[Key, object, str]]:
+    """Faults of thresholds and bots beside each other."""
     own = document.get("thresholds", {})
-    base = thresholds.defaults()
+    preset = document.get("preset")
+    base = thresholds.defaults(preset if preset in PRESETS else PRESETS[0])
     found = list(_threshold_faults(("thresholds",), base, own))
     yield from found
     if isinstance(own, Mapping) and not found:
@@ -87,6 +97,8 @@ def _faults(document: object, folder: Path) -> Iterator[tuple[Key, object, str]]
     for index, bot in enumerate(bots if isinstance(bots, list) else []):
         if isinstance(bot, Mapping):
             yield from _bot_faults(("bots", index), bot, base, names, folder)
+    found_bots = maintenance.unknown_bots(document.get("maintenance"), names)
+    yield from ((("maintenance", *path), value, allowed) for path, value, allowed in found_bots)
 
 
 def _bot_faults(

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from exporter.entries import BotEntry, FreqtradeBot, HttpBot, PushBot
+from exporter.opening import open_file
 
 # A token is made by a machine; one that somebody typed can be guessed.
 _SHORTEST_TOKEN = 16
@@ -68,7 +69,7 @@ def _read(bot: BotEntry, kind: str, folder: Path) -> str:
     else:
         path = folder / source
         try:
-            with path.open(encoding="utf-8") as file:
+            with open(path, encoding="utf-8", opener=open_file) as file:
                 value = file.read(_MOST_CHARACTERS + 1).rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{key} {path} can't be read: {getattr(error, 'strerror', None) or error}") from None

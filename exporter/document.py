@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from exporter.equity import EquityCurve
 from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
 from exporter.history import History, Trade
-from exporter.schema import ClosedTrade, StateDocument, parsed, ratio, state_of, take_unknown_keys, times
+from exporter.schema import ClosedTrade, StateDocument, meant, parsed, ratio, state_of, take_unknown_keys, times
 from exporter.state import BotState, SourceError
 
 log = logging.getLogger(__name__)
@@ -56,13 +56,14 @@ class Documents:
         self._fault: tuple[str, str] | None = None  # reason and sentence
         self._history: History | None = None
         self._response_times: Buckets | None = None
+        self._counted_until = time.time()  # of response times, those before our start are not ours to count
         self._warned: set[str] = set()
 
     def take(self, text: bytes, in_order: bool = False) -> None:
         """Make a document the present one.
 
         Args:
-            in_order: refuse one that is older than the present one, which may have been overtaken on its way.
+            in_order: refuse one that is older than the present one, which may have been overtaken on its way, or stale.
 
         Raises:
             SourceError: it is invalid, with path and reason of every fault; the one before stays.
@@ -89,15 +90,15 @@ class Documents:
         self._check_times(document)
         if in_order:
             self._check_order(document.timestamp)
+            self._check_age(document.timestamp, time.time())
+        system = document.system
+        if system.response_times_at and len(system.response_times_at) != len(system.response_times):
+            raise self._invalid("system.response_times_at must have a time for each of response_times")
         if document.trades is None:
             self._history = None
         else:
             self._follow(document.trades)
-        samples = document.system.response_times
-        if samples and (self._good is None or document.timestamp > self._good.timestamp):
-            self._response_times = self._response_times or Buckets(RESPONSE_TIME_BUCKETS)
-            for sample in samples:
-                self._response_times.observe(sample)
+        self._observe(document)
         self._good = _Good(
             document.timestamp,
             state_of(document),
@@ -115,12 +116,10 @@ class Documents:
         good = self._good
         if good is None:
             raise fault or SourceError("missing", f"{self._where}: no document yet; does the bot write it?")
-        if not -MAX_AHEAD <= now - good.timestamp <= self._stale_after:
-            written = dt.datetime.fromtimestamp(good.timestamp, self._zone)
-            why = f"older than stale_after ({self._stale_after:g} s); does the bot still write it?"
-            if good.timestamp > now:  # our clock was set back since
-                why = "in the future; are the clocks right?"
-            raise fault or SourceError("stale", f"{self._where}: its timestamp is {written}, {why}")
+        try:
+            self._check_age(good.timestamp, now)
+        except SourceError as stale:
+            raise fault or stale from None
         return replace(
             good.state,
             trades=None if self._history is None else self._history.summary(now, good.state.trading.initial_capital),
@@ -136,21 +135,48 @@ class Documents:
         unknown = set(take_unknown_keys(document)) - self._warned
         for key in sorted(unknown)[: _MOST_WARNINGS - len(self._warned)]:
             self._warned.add(key)
-            log.warning("%s: the key %.200r is not known and not used; see the document's schema", self._where, key)
+            known = meant(key)
+            advice = f"did you mean {known}? " if known else ""
+            log.warning(
+                "%s: the key %.200r is not known and not used; %ssee docs/state-document.md", self._where, key, advice
+            )
 
     def _check_times(self, document: StateDocument) -> None:
         now = time.time()
         for key, moment in times(document):
             if moment > now + MAX_AHEAD:
-                raise self._invalid(f"{key} is {moment - now:.0f} s in the future; are the clocks right?")
+                raise self._invalid(
+                    f"{key} is {moment - now:.0f} s in the future; are the clocks right, and its time zone?"
+                )
+
+    def _check_age(self, timestamp: float, now: float) -> None:
+        if -MAX_AHEAD <= now - timestamp <= self._stale_after:
+            return
+        written = dt.datetime.fromtimestamp(int(timestamp), self._zone)
+        why = f"older than stale_after ({self._stale_after:g} s); does the bot still write it, or is its clock slow?"
+        if timestamp > now:  # our clock was set back since
+            why = "in the future; are the clocks right?"
+        raise SourceError("stale", f"{self._where}: its timestamp is {written}, {why}")
 
     def _check_order(self, timestamp: float) -> None:
-        # A present one from the future was written before the clock was set back: nobody has to wait until then.
-        if self._good is not None and timestamp < self._good.timestamp <= time.time():
+        # A present one from far ahead was written before our clock was set back: nobody has to wait until then.
+        if self._good is not None and timestamp < self._good.timestamp <= time.time() + MAX_AHEAD:
             # The same words each time, for the log tells a fault when it changes.
             raise OutdatedError(
                 "its timestamp is before that of the document here; is the bot's clock right, does it run once?"
             )
+
+    def _observe(self, document: StateDocument) -> None:
+        """Count each response time once, however often documents repeat it, and however many stay unread."""
+        system = document.system
+        if not system.response_times:
+            return
+        when = system.response_times_at or (document.timestamp,) * len(system.response_times)
+        self._response_times = self._response_times or Buckets(RESPONSE_TIME_BUCKETS)
+        for moment, sample in zip(when, system.response_times, strict=True):
+            if moment > self._counted_until:
+                self._response_times.observe(sample)
+        self._counted_until = max(self._counted_until, *when)
 
     def _follow(self, trades: tuple[ClosedTrade, ...]) -> None:
         places: dict[int | str, int] = {}

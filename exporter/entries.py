@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from exporter import thresholds
+from exporter import sections, thresholds
+from exporter.entry import Entry
+from exporter.maintenance import Window
+from exporter.reports import ReportsEntry, whole
 from exporter.results import Limits
+from exporter.settings import Preset, duration
 from exporter.sources.network import address
 from exporter.thresholds import Thresholds
 
@@ -50,29 +55,25 @@ def _absolute(value: str) -> str:
 
 
 def own_thresholds(value: object) -> dict[str, Any]:
-    """Thresholds as they stand in YAML, where a section with nothing in it is null and `off` is false."""
+    """Thresholds as they stand in YAML, where a section with nothing in it is null."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise ValueError("must be a mapping of severities")
-    return {
-        severity: {n: "off" if v is False else v for n, v in values.items()} if isinstance(values, dict) else values
-        for severity, values in value.items()
-        if values is not None
-    }
+    return {severity: values for severity, values in value.items() if values is not None}
+
+
+def _or_none(value: object) -> object:
+    return () if value is None else value
 
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 OwnThresholds = Annotated[dict[str, Any], BeforeValidator(own_thresholds)]
 Path = Annotated[str, Field(min_length=1)]
-StaleAfter = Annotated[float, Field(ge=10, le=86400)]
+StaleAfter = Annotated[float, Field(ge=10, le=86400), BeforeValidator(duration)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class ProcessEntry(_Entry):
+class ProcessEntry(Entry):
     """Where a bot's process is found, for its use of processor and memory."""
 
     pid_file: Path | None = None
@@ -85,7 +86,7 @@ class ProcessEntry(_Entry):
         return self
 
 
-class BotEntry(_Entry):
+class BotEntry(Entry):
     """What every kind of bot may have."""
 
     name: Name
@@ -149,21 +150,31 @@ class FreqtradeBot(_WithSecret):
 AnyBot = Annotated[DemoBot | FileBot | FreqtradeBot | HttpBot | PushBot, Field(discriminator="type")]
 
 
-class HostEntry(_Entry):
+class HostEntry(Entry):
     """What is measured of the machine."""
 
     disks: Annotated[tuple[Annotated[str, AfterValidator(_absolute)], ...], Field(max_length=20, strict=False)] = ("/",)
 
 
-class Monitoring(_Entry):
+class Monitoring(Entry):
     """The whole of monitoring.yml."""
 
+    preset: Preset = "beginner"
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     min_trades: Annotated[int, Field(ge=1, le=1000)] = 20
     min_days: Annotated[int, Field(ge=2, le=365)] = 7
     host: HostEntry = HostEntry()
     bots: Annotated[list[AnyBot], Field(min_length=1)]
     thresholds: OwnThresholds = Field(default_factory=dict)
+    # As they stand in YAML; exporter/sections.py says what is allowed.
+    sla: Any = None
+    escalation: Any = None
+    benchmarks: Any = None
+    suggestions: Any = None
+    health: Any = None
+    groups: Any = None
+    reports: Annotated[ReportsEntry, BeforeValidator(whole)] = ReportsEntry()
+    maintenance: Annotated[tuple[Window, ...], BeforeValidator(_or_none), Field(max_length=200, strict=False)] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -175,6 +186,27 @@ class Monitoring(_Entry):
         """How much must have happened before results are judged."""
         return Limits(self.min_trades, self.min_days)
 
+    @cached_property
+    def own_thresholds(self) -> Thresholds:
+        """The file's thresholds: its own where it has some, else the preset's."""
+        return thresholds.merged(thresholds.defaults(self.preset), self.thresholds)
+
     def thresholds_of(self, bot: BotEntry) -> Thresholds:
-        """A bot's thresholds: its own where it has some, else the file's, else the defaults."""
-        return thresholds.merged(thresholds.merged(thresholds.defaults(), self.thresholds), bot.thresholds)
+        """A bot's thresholds: its own where it has some, else the file's."""
+        return thresholds.merged(self.own_thresholds, bot.thresholds)
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """What rules read beside the thresholds, by name."""
+        given = {section: getattr(self, section) for section in sections.SECTIONS}
+        return dict(sections.targets(self.preset, given))
+
+    @property
+    def groups_off(self) -> set[str]:
+        """The groups of metrics that are not served."""
+        return {group for group, value in sections.own("groups", self.groups).items() if value == "off"}
+
+    def maintained(self, now: float) -> set[str]:
+        """The bots whose calendar says maintenance."""
+        windows = [window for window in self.maintenance if window.holds(now, self.zone)]
+        return {bot.name for bot in self.bots if any(w.bots is None or bot.name in w.bots for w in windows)}

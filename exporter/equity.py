@@ -32,8 +32,8 @@ class EquitySummary:
 
     value: float  # the last
     base: float  # the first, which the first day's result came on top of
-    drawdown: float | None  # now; None as long as no value was above 0
-    max_drawdown: float | None
+    peak: float  # the highest
+    max_drawdown: float | None  # None as long as no value was above 0
     daily: Daily
 
 
@@ -53,7 +53,7 @@ class EquityCurve:
         values = [value for _, value in ordered]
         self._calendar = Calendar(zone)
         self._value, self._base = (values[-1], values[0]) if values else (0.0, 0.0)
-        self._drawdown, self._max_drawdown = _drawdowns(values)
+        self._peak, self._max_drawdown = max(values, default=0.0), _max_drawdown(values)
         closing = {self._calendar.date(time): value for time, value in ordered}
         self._first = min(closing, default=None)
         self._results = _results(closing, self._base)
@@ -72,20 +72,20 @@ class EquityCurve:
             days = max((today - self._first).days, 0)
             results = self._results[:days] + (0.0,) * (days - len(self._results))
             daily = Daily(today, results)
-            self._summary = EquitySummary(self._value, self._base, self._drawdown, self._max_drawdown, daily)
+            self._summary = EquitySummary(self._value, self._base, self._peak, self._max_drawdown, daily)
         return self._summary
 
 
-def _drawdowns(values: list[float]) -> tuple[float | None, float | None]:
-    """How far the last of the values is below the highest up to it, and the most that any was, as fractions."""
-    now = worst = None
+def _max_drawdown(values: list[float]) -> float | None:
+    """The most that a value was below the highest before it, as a fraction of that."""
+    worst = None
     peak = float("-inf")
     for value in values:
         peak = max(peak, value)
         now = drawdown(value, peak)
         if now is not None:
             worst = max(worst or 0.0, now)
-    return now, worst
+    return worst
 
 
 def _results(closing: dict[dt.date, float], base: float) -> tuple[float, ...]:

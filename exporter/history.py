@@ -20,8 +20,10 @@ from exporter.trades import TradeIds, digest
 
 DURATION_BUCKETS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
 PROFIT_RATIO_BUCKETS = (-0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
-# A summary tells the profits of so many pairs, those that were traded first.
+# A summary tells the profits of so many pairs, those that were traded first, so that no bot fills a Prometheus.
 MOST_PAIRS = 50
+# More pairs than any exchange has are not followed: each takes memory.
+_MOST_FOLLOWED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Summary:
     profit: float
     gross_profit: float
     gross_loss: float  # positive
-    fees: float | None  # None: no trade states them
+    fees: float | None  # without rebates; None: no trade states them
     best: float | None  # profit ratios
     worst: float | None
     durations: Histogram
@@ -145,11 +147,7 @@ class History:
             self._course.follow(profits)
         self._sum_up_results(profits, ratios, fees)
         self._durations.observe_all(
-            [
-                end - start if end > start else 0.0
-                for start, end in zip(opened, closing, strict=True)
-                if start is not None
-            ]
+            [end - start for start, end in zip(opened, closing, strict=True) if start is not None and start <= end]
         )
         self._sizes.observe_all([size for size in sizes if size is not None])
         self._sum_up_days(closing, profits)
@@ -163,7 +161,8 @@ class History:
         self._losses += len(losses)
         self._gross_profit += math.fsum(gains)
         self._gross_loss -= math.fsum(losses)
-        if known_fees := [fee for fee in fees if fee is not None]:
+        # Rebates are left out: a counter that goes back would count as begun anew.
+        if known_fees := [max(fee, 0.0) for fee in fees if fee is not None]:
             self._fees = (self._fees or 0.0) + math.fsum(known_fees)
         if known := [ratio for ratio in ratios if ratio is not None]:
             self._profit_ratios.observe_all(known)
@@ -182,7 +181,7 @@ class History:
     def _sum_up_pairs(self, names: Sequence[str | None], closing: Sequence[float], profits: Sequence[float]) -> None:
         pairs = self._pairs
         for pair, closed, profit in zip(names, closing, profits, strict=True):
-            if pair is None:
+            if pair is None or (len(pairs) >= _MOST_FOLLOWED and pair not in pairs):
                 continue
             first, before = pairs.get(pair, (math.inf, 0.0))
             if closed < first:

@@ -99,7 +99,9 @@ class Host:
             now = time.monotonic()
             if now - self._read_at >= SAME_WITHIN:
                 before = self._state.problems
-                self._state, self._read_at = self._measure(now), now
+                self._state = self._measure(now)
+                # From its end on: scrapes that waited meanwhile take it, too.
+                self._read_at = time.monotonic()
                 for problem in self._state.problems:
                     # Each reading meets the same faults again: one is logged when it is new.
                     if problem not in before:
@@ -223,5 +225,5 @@ class _Traffic:
                 before = (0, 0)
             self._receive += receive - before[0]
             self._transmit += transmit - before[1]
-        self._seen = counters
+        self._seen |= counters  # one that is away for a while goes on where it was
         return {"receive": self._receive, "transmit": self._transmit}

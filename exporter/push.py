@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 
 from exporter.bots import Bots
+from exporter.bucket import Bucket
 from exporter.document import OutdatedError
 from exporter.reading import BotReader
 from exporter.schema import MAX_BYTES
@@ -31,28 +31,6 @@ class RefusedError(Exception):
         self.headers: Mapping[str, str] = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
         if status == 401:
             self.headers = {"WWW-Authenticate": "Bearer"}
-
-
-class Bucket:
-    """Lets so many through at once, and so many a second on average."""
-
-    def __init__(self, most: int, a_second: float) -> None:
-        self._most = most
-        self._a_second = a_second
-        self._left = float(most)
-        self._seen = time.monotonic()
-        self._lock = Lock()
-
-    def take(self) -> float | None:
-        """Let one through; else the seconds until the next one may."""
-        with self._lock:
-            now = time.monotonic()
-            self._left = min(self._left + (now - self._seen) * self._a_second, self._most)
-            self._seen = now
-            if self._left < 1:
-                return (1 - self._left) / self._a_second
-            self._left -= 1
-            return None
 
 
 def bears_token(bots: Bots, authorization: str) -> bool:

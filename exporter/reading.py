@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal, TypeVar
 
+from exporter.bucket import Bucket
 from exporter.entries import BotEntry
 from exporter.sources import Group, Part, Source
 from exporter.state import REASONS, BotState, SourceError
@@ -23,6 +24,8 @@ T = TypeVar("T")
 # What can be faulty: a reading, what is made of it, and what the bot sends by itself.
 Subject = Part | Literal["results", "push"]
 
+# Of a bot, at once and a second on average: one whose fault sounds different each time doesn't fill the log.
+_LOG_LINES = 20, 0.1
 _GRACE = 0.3  # seconds
 # So many bots are read ahead, for each reading that is under way takes a thread, and memory. When one doesn't answer
 # within so many seconds, all the others are begun: one that hangs costs them nothing.
@@ -72,6 +75,7 @@ class BotReader:
             for group, part in source.groups.items():
                 self._parts[part] = source
                 self._groups[group] = (*self._groups.get(group, ()), part)
+        self._log_lines = Bucket(*_LOG_LINES)
         self._running: dict[Part, Future[BotState]] = {}
         self._lock = Lock()
 
@@ -163,7 +167,7 @@ class BotReader:
             known = self.record.faults.get(part, ())
             for error in errors:
                 self.record.errors[error.reason] += 1
-                if str(error) not in known:
+                if str(error) not in known and self._log_lines.take() is None:
                     log.warning("bot %s: %s: %s", self.name, error.reason, error, exc_info=cause)
             self.record.faults[part] = tuple(map(str, errors))
 

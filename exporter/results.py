@@ -47,29 +47,28 @@ def complete(state: BotState, limits: Limits) -> Trading:
     Where the curve of equity has enough days, the figures by day (Sharpe, Sortino, Calmar, value at risk, expected
     shortfall) are of it, for open positions count in it; else they are of the closed trades, on the initial capital.
     """
-    trades, equity, positions = state.trades, state.equity, state.positions
+    trades, equity, positions = whole(state), state.equity, state.positions
     known: dict[str, Any] = {key: value for key, value in vars(state.trading).items() if value is not None}
     if positions is not None:
         _add(known, _of_positions(positions))
+    if state.trades is not None:
+        _add(known, _of_pace(state.trades))
     if trades is not None:
-        _add(known, _of_trades(trades, known.get("total_trades", trades.count)))
+        _add(known, _of_trades(trades))
     if equity is not None:
-        _add(known, {"equity": equity.value, "drawdown": equity.drawdown, "max_drawdown": equity.max_drawdown})
+        _add(known, _of_curve(equity, known.get("equity", equity.value)))
     _add(known, _of_profit(known, trades, positions))
     if trades is not None:
         _add(known, _of_results(trades))
+    if "drawdown" in known and "max_drawdown" in known:
+        known["max_drawdown"] = max(known["max_drawdown"], known["drawdown"])
     days = _enough_days(trades, equity, known.get("initial_capital"), limits)
     if days is not None:
         _add(known, _of_days(*days, known.get("max_drawdown")))
-    exposure, most = known.get("current_exposure"), known.get("max_exposure")
-    if exposure is not None and most:
-        _add(known, {"risk_utilization": exposure / most})
-    total, wins = known.get("total_trades"), known.get("winning_trades")
-    if total and wins is not None and wins <= total:
-        _add(known, {"win_rate": wins / total})
-    if total is not None and total < limits.min_trades:
+    _add(known, _shares(known))
+    if (total := known.get("total_trades")) is not None and total < limits.min_trades:
         known |= _NO_RATIOS
-    elif days is None and trades is not None and total == trades.count:
+    elif days is None and trades is not None:
         # Those that the bot states as well, for its trades show that they are of a few days.
         known |= _NO_DAYS
     return state.trading.model_copy(update=known)
@@ -90,19 +89,36 @@ def _of_positions(positions: tuple[Position, ...]) -> _Values:
     }
 
 
-def _of_trades(trades: Summary, total: int) -> _Values:
-    # A list of a part of all trades: its wins and losses don't belong to the total.
-    partial = total != trades.count
+def whole(state: BotState) -> Summary | None:
+    """A bot's closed trades, where it doesn't state that there are others: of a few of them no total follows."""
+    total = state.trading.total_trades
+    return state.trades if state.trades is not None and total in (None, state.trades.count) else None
+
+
+def _of_pace(trades: Summary) -> _Values:
+    """When the last trade closed, and how many do in an hour and a day.
+
+    trades_per_hour, trades_per_day: of the last 24 hours, and of the last 7 times 24 hours; None before a full such
+    window, for half an hour's pace says nothing of a day's.
+    """
+    age = 0.0 if trades.first_closed is None else trades.at - trades.first_closed
+    return {
+        "last_trade_time": trades.last_closed,
+        "trades_per_hour": trades.closed_last_day / 24 if age >= 86400 else None,
+        "trades_per_day": trades.closed_last_week / 7 if age >= 7 * 86400 else None,
+    }
+
+
+def _of_trades(trades: Summary) -> _Values:
     return {
         "total_trades": trades.count,
-        "winning_trades": None if partial else trades.wins,
-        "losing_trades": None if partial else trades.losses,
+        "winning_trades": trades.wins,
+        "losing_trades": trades.losses,
         "realized_profit_loss": trades.profit,
         "fees": trades.fees,
         "daily_pnl": trades.day_profit,
         "weekly_pnl": trades.week_profit,
         "monthly_pnl": trades.month_profit,
-        "last_trade_time": trades.last_closed,
         "position_size_avg": trades.average_size,
         "position_duration_avg": trades.average_duration,
         "best_trade": trades.best,
@@ -130,22 +146,35 @@ def _of_profit(known: Mapping[str, Any], trades: Summary | None, positions: tupl
     return {"profit_loss": profit, "equity": equity, "drawdown": now, "max_drawdown": worst}
 
 
+def _of_curve(equity: EquitySummary, value: float) -> _Values:
+    """Drawdown of the account, whose present value the bot may state besides."""
+    return {
+        "equity": value,
+        "drawdown": drawdown(value, max(equity.peak, value)),
+        "max_drawdown": equity.max_drawdown,
+    }
+
+
+def _shares(known: Mapping[str, Any]) -> _Values:
+    exposure, most = known.get("current_exposure"), known.get("max_exposure")
+    total, wins = known.get("total_trades"), known.get("winning_trades")
+    return {
+        "risk_utilization": exposure / most if exposure is not None and most else None,
+        "win_rate": wins / total if total and wins is not None and wins <= total else None,
+    }
+
+
 def _of_results(trades: Summary) -> _Values:
-    """Factors and pace.
+    """Factors.
 
     profit_factor: sum of the profits ÷ sum of the losses; None without a loss.
     expectancy: mean profit of a trade, in money; None without a trade.
     recovery_factor: profit ÷ the largest fall of the summed profits below their peak, in money; None without a fall.
-    trades_per_hour, trades_per_day: of the last 24 hours, and of the last 7 times 24 hours; None before a full such
-        window, for half an hour's pace says nothing of a day's.
     """
-    age = 0.0 if trades.first_closed is None else trades.at - trades.first_closed
     return {
         "profit_factor": trades.gross_profit / trades.gross_loss if trades.gross_loss else None,
         "expectancy": trades.profit / trades.count if trades.count else None,
         "recovery_factor": trades.profit / trades.worst_fall if trades.worst_fall else None,
-        "trades_per_hour": trades.closed_last_day / 24 if age >= 86400 else None,
-        "trades_per_day": trades.closed_last_week / 7 if age >= 7 * 86400 else None,
     }
 
 

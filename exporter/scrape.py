@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import get_args
@@ -12,7 +13,7 @@ from exporter.bots import Bots
 from exporter.metrics import bot, config, exporter, host, market, model, system, trading
 from exporter.metrics.families import Families
 from exporter.reading import BotReader, read_all
-from exporter.results import Limits, complete
+from exporter.results import Limits, complete, whole
 from exporter.sources import Group
 from exporter.state import BotState
 
@@ -30,11 +31,13 @@ def scrape(bots: Bots, names: Sequence[str], groups: Sequence[str], deadline: fl
 
     Args:
         names: bots to serve; all of them must be configured.
-        groups: keys of `metrics.GROUPS`.
+        groups: keys of `metrics.GROUPS`; one that is off is left out.
         deadline: the `time.monotonic()` by which the bots must be read.
     """
     # A reload may have dropped a bot since the names were checked.
     known = bots.readers
+    off = bots.config.groups_off
+    groups = [group for group in groups if group not in off]
     readers = [known[name] for name in names if name in known]
     families = Families()
     read = [group for group in _READ_GROUPS if group in groups]
@@ -53,7 +56,7 @@ def _add_values(
     name, dropped = reader.name, 0
     for state in states.get("trading", ())[:1]:
         results = complete(state, limits)
-        dropped += trading.collect(families, name, results, state.trades, state.positions)
+        dropped += trading.collect(families, name, results, whole(state), state.positions)
     # Of what several know, the first one's word counts: whole for a model and a market, value by value for the system.
     for state in states.get("model", ())[:1]:
         model.collect(families, name, state.model)
@@ -68,8 +71,12 @@ def _add_own(families: Families, bots: Bots, readers: Sequence[BotReader], group
     if "host" in groups:
         host.collect(families, bots.host.read())
     if "config" in groups:
+        now = time.time()
+        maintained = bots.maintained(now)
         for reader in readers:
-            config.collect(families, reader.name, bots.config.thresholds_of(reader.config))
+            thresholds = bots.config.thresholds_of(reader.config)
+            config.collect(families, reader.name, thresholds, reader.name in maintained)
+        config.collect_file(families, bots.config, now)
         config.collect_reload(families, bots.reload_successful, bots.reload_time)
     if "exporter" in groups:
         exporter.collect_version(families)

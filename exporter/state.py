@@ -7,11 +7,12 @@ seconds, ratios are fractions (0.1 is 10 %). A value that is not known is None, 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
-from pydantic_core import core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from exporter.equity import EquitySummary
 from exporter.histogram import Histogram
@@ -62,8 +63,15 @@ Timestamp = Annotated[
 Finite = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _whole(value: object) -> object:
+    """To JSON 3.0 is 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 # Above 2⁵³ a float, which every series is, no longer tells whole numbers apart.
-Count = Annotated[int, Field(ge=0, le=2**53)]
+Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_whole)]
 Text = Annotated[str, Field(max_length=200)]
 # It stands in messages to people, where it may be nothing but the name of a currency.
 Currency = Annotated[str, Field(pattern=CURRENCY)]
@@ -79,6 +87,16 @@ _Unused = Annotated[
     ),
     WithJsonSchema({}),
 ]
+
+
+def null_is(default: Any) -> GetPydanticSchema:
+    """Null counts as left out, for serializers write it."""
+
+    def schema(source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        nullable = core_schema.nullable_schema(handler(source))
+        return core_schema.no_info_after_validator_function(lambda v: default if v is None else v, nullable)
+
+    return GetPydanticSchema(schema)
 
 
 class Values(BaseModel):
@@ -211,7 +229,7 @@ class Position(Values):
     """An open position. `size` is the money put in; `stop_distance_ratio` how far the price is above its stop."""
 
     pair: Text
-    side: Literal["long", "short"] = "long"
+    side: Annotated[Literal["long", "short"], null_is("long")] = "long"
     size: Positive | None = None
     profit: Finite | None = None
     profit_ratio: Finite | None = None

@@ -6,31 +6,34 @@ The rules hold no numbers: they join these values as the series trading_bot_thre
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
-Severity = Literal["critical", "warning", "info"]
-Value = float | Literal["off"]
+from exporter import settings
+from exporter.settings import Fault, Preset, Range, Value
+
 Thresholds = dict[str, dict[str, Value]]  # severity → threshold → value
 
+# Those of the machine, which is no bot's; the file's own ones count for it.
+OF_THE_HOST = ("cpu_usage", "memory_usage", "disk_usage")
 
-class Threshold(NamedTuple):
-    """Allowed range and default of one threshold."""
 
-    low: float
-    high: float
-    default: float
-    unit: str
-    # For a warning: whether it must lie below its critical ("below") or above it, None where there is no critical.
+@dataclass(frozen=True)
+class Threshold(Range):
+    """One threshold."""
+
+    since: Preset | None = "experienced"
+    # For a warning: whether it must lie below its critical or above it, None where there is no critical.
     warns: Literal["below", "above"] | None = None
 
 
 THRESHOLDS: dict[str, dict[str, Threshold]] = {
     "critical": {
-        "bot_down_time": Threshold(60, 3600, 300, "seconds"),
-        "max_drawdown": Threshold(0.01, 0.5, 0.10, "ratio"),
+        "bot_down_time": Threshold(60, 3600, 300, "seconds", since="beginner"),
+        "max_drawdown": Threshold(0.01, 0.5, 0.10, "ratio", since="beginner"),
         "drawdown_escalation": Threshold(0.02, 0.6, 0.15, "ratio"),
         "daily_loss": Threshold(0.01, 1e12, 1000, "money"),
-        "error_rate": Threshold(0.01, 0.2, 0.05, "ratio"),
+        "error_rate": Threshold(0.01, 0.2, 0.05, "ratio", since="beginner"),
         "memory_usage": Threshold(0.7, 0.95, 0.90, "ratio"),
         "cpu_usage": Threshold(0.8, 0.98, 0.95, "ratio"),
         "disk_usage": Threshold(0.8, 0.98, 0.95, "ratio"),
@@ -42,15 +45,15 @@ THRESHOLDS: dict[str, dict[str, Threshold]] = {
     "warning": {
         "win_rate": Threshold(0.3, 0.6, 0.4, "ratio"),
         "model_drift": Threshold(0.01, 0.5, 0.1, "ratio"),
-        "network_latency": Threshold(0.1, 5, 1, "seconds", "below"),
-        "disk_usage": Threshold(0.6, 0.9, 0.8, "ratio", "below"),
-        "api_response_time": Threshold(0.5, 10, 2, "seconds", "below"),
-        "memory_usage": Threshold(0.6, 0.9, 0.8, "ratio", "below"),
-        "cpu_usage": Threshold(0.6, 0.9, 0.8, "ratio", "below"),
+        "network_latency": Threshold(0.1, 5, 1, "seconds", warns="below"),
+        "disk_usage": Threshold(0.6, 0.9, 0.8, "ratio", warns="below"),
+        "api_response_time": Threshold(0.5, 10, 2, "seconds", warns="below"),
+        "memory_usage": Threshold(0.6, 0.9, 0.8, "ratio", warns="below"),
+        "cpu_usage": Threshold(0.6, 0.9, 0.8, "ratio", warns="below"),
         "trades_per_hour": Threshold(0.01, 1, 0.1, "trades an hour"),
         "prediction_confidence": Threshold(0.4, 0.8, 0.6, "ratio"),
         "data_quality_score": Threshold(0.5, 0.9, 0.7, "ratio"),
-        "model_accuracy": Threshold(0.3, 0.95, 0.7, "ratio", "above"),
+        "model_accuracy": Threshold(0.3, 0.95, 0.7, "ratio", warns="above"),
         "risk_utilization": Threshold(0.1, 1, 0.8, "ratio"),
         "volatility": Threshold(0.01, 0.5, 0.05, "ratio"),
     },
@@ -67,21 +70,24 @@ THRESHOLDS: dict[str, dict[str, Threshold]] = {
 }
 
 
-def defaults() -> Thresholds:
-    """Every threshold at its default."""
+def defaults(preset: Preset) -> Thresholds:
+    """Every threshold as a preset has it."""
     return {
-        severity: {name: threshold.default for name, threshold in table.items()}
+        severity: {name: threshold.of(preset) for name, threshold in table.items()}
         for severity, table in THRESHOLDS.items()
     }
 
 
-def merged(base: Thresholds, own: Thresholds) -> Thresholds:
-    """A set of thresholds with some of them replaced."""
-    return {severity: values | own.get(severity, {}) for severity, values in base.items()}
+def merged(base: Thresholds, own: Mapping[str, Mapping[str, Any]]) -> Thresholds:
+    """A set of thresholds with some of them replaced, by values as they stand in the file."""
+    if not own:
+        return base
+    replaced = {severity: settings.own(THRESHOLDS[severity], values) for severity, values in own.items()}
+    return {severity: values | replaced.get(severity, {}) for severity, values in base.items()}
 
 
-def faults(given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object, str]]:
-    """What is wrong with each threshold as given: path, value, and what is allowed."""
+def faults(given: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with each threshold as given."""
     for severity, values in given.items():
         table = THRESHOLDS.get(severity)
         if table is None:
@@ -92,26 +98,12 @@ def faults(given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], object, 
         if not isinstance(values, Mapping):
             yield (severity,), values, "must be a mapping of thresholds to values"
             continue
-        for name, value in values.items():
-            threshold = table.get(name)
-            if threshold is None:
-                yield (severity, str(name)), value, f"unknown {severity} threshold; allowed: {', '.join(table)}"
-            elif value is not False and value != "off" and not _within(value, threshold):
-                yield (
-                    (severity, str(name)),
-                    value,
-                    f"must be {threshold.low:g} to {threshold.high:g} ({threshold.unit}), or off",
-                )
+        found = settings.faults(table, values, f"{severity} threshold")
+        yield from (((severity, *path), value, allowed) for path, value, allowed in found)
 
 
-def _within(value: object, threshold: Threshold) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return threshold.low <= value <= threshold.high
-
-
-def order_faults(thresholds: Thresholds) -> Iterator[tuple[tuple[str, ...], object, str]]:
-    """Warnings of a complete set that would come only after their critical, as `faults` gives them."""
+def order_faults(thresholds: Thresholds) -> Iterator[Fault]:
+    """Warnings of a complete set that would come only after their critical."""
     for name, threshold in THRESHOLDS["warning"].items():
         warning, critical = thresholds["warning"].get(name), thresholds["critical"].get(name)
         if threshold.warns is None or not isinstance(warning, int | float) or not isinstance(critical, int | float):

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from flask import Flask, Response, jsonify, render_template, request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from exporter import __version__
@@ -92,6 +93,8 @@ def create_app(bots: Bots, allowed_hosts: Collection[str] = ()) -> Flask:
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
+    app.register_error_handler(404, _not_there)
+    app.register_error_handler(405, _not_there)
     return app
 
 
@@ -115,6 +118,13 @@ def _take_pushes(app: Flask, pushes: Pushes) -> None:
         except RefusedError as refused:
             return _plain(refused.status, str(refused), refused.headers)
         return Response(status=204)
+
+
+def _not_there(error: HTTPException) -> Response | HTTPException:
+    if not request.path.startswith("/api/"):
+        return error
+    sentence = "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, without a slash at its end"
+    return _plain(error.code or 404, sentence, {"Allow": "PUT"} if error.code == 405 else None)
 
 
 def _reload(bots: Bots) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -11,6 +12,16 @@ Lines = dict[tuple[str | int, ...], int]
 
 class YamlError(Exception):
     """Text that is not YAML; its message begins with the line."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML takes an hour such as 18:30 for a number to the base of 60, which nobody means."""
+
+
+_HOUR = ("tag:yaml.org,2002:str", re.compile(r"[0-9]{1,2}:[0-9]{2}$"))
+_Loader.yaml_implicit_resolvers = {
+    first: [_HOUR, *resolvers] for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def load_with_lines(text: str) -> tuple[Any, Lines]:
@@ -24,7 +35,11 @@ def load_with_lines(text: str) -> tuple[Any, Lines]:
         lines: Lines = {}
         if node is not None:
             _walk(node, (), lines, set())
-        return yaml.safe_load(text), lines
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data(), lines
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise YamlError(f"{line}: not YAML: {error.problem or error.context}") from None

@@ -9,9 +9,14 @@ from typing import get_args
 import pytest
 
 from exporter import schema, state
+from exporter.config import load
+from exporter.entries import AnyBot, Monitoring
+from exporter.maintenance import Window
 from exporter.metrics import GROUPS
 from exporter.reference import reference
 from exporter.schema import json_schema
+from exporter.sections import SECTIONS, series
+from exporter.settings import PRESETS, Range, Switch
 from exporter.thresholds import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +63,7 @@ def test_every_key_of_the_state_document_is_documented(heading: str, model: type
     rows = [[cell.strip() for cell in line.split("|")] for line in section.splitlines() if line.startswith("| `")]
     keys = [key for row in rows for key in re.findall(r"`(\w+)`", row[1])]
     known = {field.name for field in fields(model)} if is_dataclass(model) else set(model.model_fields)
-    more = {"trading": {"total_pnl"}, "system": {"response_times"}}.get(heading, set())
+    more = {"trading": {"total_pnl"}, "system": {"response_times", "response_times_at"}}.get(heading, set())
     assert sorted(keys) == sorted(known | more)
     families = {family.name for group in GROUPS.values() for family in group.FAMILIES}
     named = {name for row in rows for cell in row[3:] for name in re.findall(r"`(trading_bot_\w+)`", cell)}
@@ -71,17 +76,62 @@ def test_the_values_of_texts_are_documented() -> None:
         assert ", ".join(f"`{value}`" for value in values) in text
 
 
-def test_every_threshold_is_documented_with_its_default_and_range() -> None:
+def _rows(heading: str) -> list[list[str]]:
+    """The cells of the table under a heading of docs/configuration.md, without its head."""
     text = (ROOT / "docs" / "configuration.md").read_text()
-    rows = re.findall(r"^\| (critical|warning|info) \| `(\w+)` \| ([\d., ]+) \| ([^|]+) \|", text, re.MULTILINE)
-    documented = {(severity, name): (_number(default), span) for severity, name, default, span in rows}
-    assert documented.keys() == {(severity, name) for severity, table in THRESHOLDS.items() for name in table}
-    for (severity, name), (default, span) in documented.items():
-        threshold = THRESHOLDS[severity][name]
-        assert default == threshold.default, name
-        low, _, high = span.strip().partition("–")
-        assert _number(low.removesuffix(" and more")) == threshold.low, name
-        assert not high or _number(high) == threshold.high, name
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in section.splitlines() if line[:1] == "|"]
+    return rows[2:]
+
+
+def test_every_threshold_is_documented() -> None:
+    rows = {(severity, name): rest for severity, name, *rest in _rows("Thresholds")}
+    assert rows.keys() == {(severity, name) for severity, table in THRESHOLDS.items() for name in table}
+    for (severity, name), row in rows.items():
+        _holds(THRESHOLDS[severity][name], *row)
+
+
+def test_every_target_is_documented() -> None:
+    rows = {(section, key): rest for section, key, *rest in _rows("Targets")}
+    assert rows.keys() == {
+        (section, key) for section, table in SECTIONS.items() for key in table if section != "groups"
+    }
+    for (section, key), (*row, target) in rows.items():
+        assert target == series(section, key)
+        _holds(SECTIONS[section][key], *row)
+
+
+def _holds(setting: Range, default: str, span: str, unit: str, preset: str) -> None:
+    """What a row says of a setting is so."""
+    assert (unit, preset) == (setting.unit, setting.since or "your own")
+    if isinstance(setting, Switch):
+        assert (default, span) == ("on", "on, off")
+        return
+    low, _, high = span.partition("–")
+    assert (_number(default), _number(low.removesuffix(" and more"))) == (setting.default, setting.low)
+    assert not high or _number(high) == setting.high
+
+
+def test_every_key_of_monitoring_yml_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    for key in Monitoring.model_fields:
+        assert re.search(rf"^\|[^|]*`{key}[`.]", text, re.MULTILINE), key
+    for bot in get_args(get_args(AnyBot)[0]):
+        for key in bot.model_fields:
+            assert f"`bots[].{key}`" in text or f"`{key}`" in text, key
+    windows = [key for key, *_ in _rows("Maintenance")]
+    assert re.findall(r"\w+", " ".join(windows)) == [f.alias or name for name, f in Window.model_fields.items()]
+    assert [name for name, _ in _rows("Presets")] == list(PRESETS)
+    groups = (ROOT / "docs" / "configuration.md").read_text().partition("\n## Groups\n")[2].partition("\n## ")[0]
+    assert all(f"`{group}`" in groups for group in SECTIONS["groups"])
+
+
+def test_the_examples_of_monitoring_yml_are_valid(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "monitoring.yml").write_text(example)
+    config = load(tmp_path / "monitoring.yml")
+    assert set(Monitoring.model_fields) - config.model_fields_set == {"host", "min_trades", "min_days"}
 
 
 def _number(text: str) -> float:

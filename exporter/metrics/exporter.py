@@ -18,7 +18,10 @@ COMPLETE = Family(
     "trading_bot_history_complete", "Whether all closed trades are read: 1, or 0 while a long history is paged through."
 )
 DROPPED = Family(
-    "trading_bot_series_dropped_total", "Series not served because a bot has too many pairs or symbols.", (), "counter"
+    "trading_bot_series_dropped_total",
+    "Pairs, positions and symbols that scrapes left out because a bot has too many.",
+    (),
+    "counter",
 )
 FAMILIES = (INFO, SECONDS, LAST_SUCCESS, ERRORS, COMPLETE, DROPPED)
 

@@ -68,6 +68,13 @@ class Families:
         template, write, _ = self._families.get(family.name) or self._begin(family)
         write(template % (*map(self._escape, labels), value))
 
+    def add_of_none(self, family: Family, value: float, *labels: str) -> None:
+        """Add a sample that is no bot's to a family whose others are: it has no label `bot`."""
+        write = (self._families.get(family.name) or self._begin(family)).write
+        named = zip(family.labels, map(self._escape, labels), strict=True)
+        text = ",".join(f'{name}="{label}"' for name, label in named)
+        write(f"{family.name}{{{text}}} {value}\n")
+
     def add_histogram(self, family: Family, histogram: Histogram, bot: str) -> None:
         """Add a bot's histogram."""
         write = (self._families.get(family.name) or self._begin(family)).write

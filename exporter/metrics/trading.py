@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exporter.history import Summary
+from exporter.history import MOST_PAIRS, Summary
 from exporter.metrics.families import Families, Family
 from exporter.state import Position, Trading
-
-# A bot with more pairs than this shows the first ones only, so that one bot can't fill a Prometheus.
-MOST_PAIRS = 50
 
 _MONEY = "in the account's currency"
 
 TRADES = Family(
     "trading_bot_trades_total", "Closed trades by result; a profit of exactly 0 is a draw.", ("result",), "counter"
 )
-FEES = Family("trading_bot_fees_total", f"Fees of the closed trades, {_MONEY}.", (), "counter")
+FEES = Family("trading_bot_fees_total", f"Fees of the closed trades, rebates left out, {_MONEY}.", (), "counter")
 PERIOD = Family(
     "trading_bot_period_profit_loss",
     f"Realised profit of the running day, week (from Monday) and month in the configured time zone, {_MONEY}.",
@@ -132,9 +129,9 @@ def collect(
             # Of trades that don't state it, there is none; of no trade yet, one that begins with 0.
             if trades.count == 0 or any(histogram.counts):
                 families.add_histogram(family, histogram, name)
-        for pair, profit in list(trades.pair_profit.items())[:MOST_PAIRS]:
+        for pair, profit in trades.pair_profit.items():
             families.add(PAIR_PROFIT, profit, name, pair)
-        dropped += max(trades.pairs - MOST_PAIRS, 0)
+        dropped += trades.pairs - len(trades.pair_profit)
     return dropped + _add_positions(families, name, positions or ())
 
 

@@ -154,6 +154,10 @@ def _body(url: str, response: requests.Response, most_bytes: int) -> bytes:
 
 def _not_a_success(url: str, response: requests.Response) -> SourceError:
     status = response.status_code
+    if status in (401, 403) and "Authorization" not in response.request.headers:
+        return SourceError(
+            "auth", f"{url}: HTTP {status}: it asks for credentials; give token_env, or username and password_env"
+        )
     if status in (401, 403):
         return SourceError("auth", f"{url}: HTTP {status}: credentials refused; check those that monitoring.yml names")
     if 300 <= status < 400:
@@ -161,7 +165,11 @@ def _not_a_success(url: str, response: requests.Response) -> SourceError:
         return SourceError(
             "http_status", f"{url}: HTTP {status}, sent on to {where!r}; redirects are not followed, give the final url"
         )
-    return SourceError("http_status", f"{url}: HTTP {status} {response.reason or ''}".rstrip())
+    sentence = f"{url}: HTTP {status} {response.reason or ''}".rstrip()
+    if status == 404:
+        doubled = "/api/v1/api/v1/" in url
+        sentence += "; give freqtrade's url without /api/v1" if doubled else "; is the path right?"
+    return SourceError("http_status", sentence)
 
 
 def _innermost(error: BaseException) -> BaseException:

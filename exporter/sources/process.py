@@ -16,6 +16,7 @@ from typing import ClassVar
 import psutil
 
 from exporter.host import SAME_WITHIN, on_host, use_proc
+from exporter.opening import open_file
 from exporter.sources import Group, Part
 from exporter.state import BotState, SourceError, System
 
@@ -117,17 +118,16 @@ class ProcessSource:
 def _of_file(path: Path, known: psutil.Process | None) -> psutil.Process:
     """The process that a pid file names, if it may be the one that the file was written for."""
     try:
-        # A pipe, too, is opened at once, although nobody writes to it.
-        with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open(path, "rb", buffering=0, opener=open_file) as file:
             written = os.fstat(file.fileno()).st_mtime
-            text = (file.read(100) or b"").strip()
+            text = file.read(100).strip()
     except OSError as error:
         raise SourceError(
             "missing", f"{path}: {error.strerror}; does the bot write its pid there, may it be read?"
         ) from error
-    # The largest pid that Linux can give has 7 digits.
+    # The largest pid that Linux can give has 7 digits. What is there instead is not told: it may be a link to a secret.
     if not text.isdigit() or len(text) > 10:
-        raise SourceError("missing", f"{path}: not a pid but {text[:20]!r}; the bot must write its number there alone")
+        raise SourceError("missing", f"{path}: not a pid; the bot must write its number there alone")
     pid = int(text)
     if pid < 2:
         raise SourceError("missing", f"{path}: pid {pid} is no bot's on the host; for one in a container give its name")
@@ -182,29 +182,41 @@ class _Processes:
 
     def descendants(self, pid: int) -> Iterator[psutil.Process]:
         """A process's children, their children and so on."""
-        for child in self._children.get(pid, ()):
-            yield self._all[child]
-            yield from self.descendants(child)
+        # Numbers that are given anew meanwhile can make a circle; and a chain may be longer than Python's stack.
+        seen, ahead = {pid}, [pid]
+        while ahead:
+            for child in self._children.get(ahead.pop(), ()):
+                if child not in seen:
+                    seen.add(child)
+                    ahead.append(child)
+                    yield self._all[child]
 
     def topmost(self, name: str) -> list[psutil.Process]:
         """The processes of a name, but for those that descend from one of them."""
-        named = self._named.get(name, [])
+        named = [pid for pid in self._named.get(name, ()) if _is_alive(self._all[pid])]
         return [self._all[pid] for pid in named if not any(above in named for above in self._ancestors(pid))]
 
     def _ancestors(self, pid: int) -> Iterator[int]:
-        parent = self._parents.get(pid)
-        while parent:
+        seen, parent = {pid}, self._parents.get(pid)
+        while parent and parent not in seen:
+            seen.add(parent)
             yield parent
             parent = self._parents.get(parent)
 
     @cached_property
     def _named(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for pid, process in self._all.items():
-            with suppress(psutil.Error):  # it has ended meanwhile
-                for name in {process.name()} | names_in(process.cmdline()):
+        for pid in self._all:
+            with suppress(OSError):  # it has ended meanwhile
+                for name in {_head(pid, "comm").rstrip("\n")} | names_in(_head(pid, "cmdline").split("\0")[:50]):
                     found.setdefault(name, []).append(pid)
         return found
+
+
+def _head(pid: int, name: str) -> str:
+    """The first 4 KiB of a file of /proc: a command line is as long as its process likes, and psutil reads it whole."""
+    with Path(psutil.PROCFS_PATH, str(pid), name).open("rb", buffering=0) as file:
+        return os.fsdecode(file.read(4096))
 
 
 class _Latest:

@@ -65,7 +65,6 @@ class PushSource:
         with self._putting:
             with self._reading:
                 self._documents.take(text, in_order=True)
-                self._documents.state(time.time())
             self._store(text)
 
     def _store(self, text: bytes) -> None:

@@ -98,35 +98,41 @@ def trade(**keys: Any) -> dict[str, Any]:
 SECONDS = "must be Unix seconds or ISO 8601 with a time zone, such as 1795255243 or 2026-11-21T10:00:43Z"
 
 DOCUMENTS: dict[str, tuple[bytes, str]] = {
-    "truncated": (document(bot={"status": "running"})[:-9], "document: Invalid JSON: EOF while parsing"),
-    "empty": (b"", "document: Invalid JSON: EOF while parsing"),
+    "truncated": (document(bot={"status": "running"})[:-9], "not JSON: EOF while parsing"),
+    "empty": (b"", "not JSON: EOF while parsing"),
     "50 MB": (document(x="y" * 50_000_000), "larger than 2 MiB; state totals and leave lists out"),
     "1 MB of small values": (
         document(x=[0] * 300_000),
         "has some 300002 values, more than 100000; state totals and leave lists out",
     ),
-    "deep nesting": (b'{"x":' * 100_000, "document: Invalid JSON: recursion limit exceeded"),
-    "another type": (document(trading={"win_rate": "55 %"}), "trading.win_rate: Input should be a valid number"),
-    "a list for an object": (document(bot=[]), "bot: Input should be an object"),
-    "NaN": (document(trading={"profit_loss": float("nan")}), "trading.profit_loss: Input should be a finite number"),
-    "Infinity": (document(model={"drift_score": float("inf")}), "model.drift_score: Input should be a finite number"),
+    "deep nesting": (b'{"x":' * 100_000, "not JSON: recursion limit exceeded"),
+    "another type": (document(trading={"win_rate": "55 %"}), 'trading.win_rate is "55 %": must be a number'),
+    "a list for an object": (document(bot=[]), "bot is a list: must be an object"),
+    "NaN": (document(trading={"profit_loss": float("nan")}), "trading.profit_loss is NaN: must be a finite number"),
+    "Infinity": (
+        document(model={"drift_score": float("inf")}),
+        "model.drift_score is Infinity: must be a finite number",
+    ),
     "a negative count": (
         document(trading={"total_trades": -1}),
-        "trading.total_trades: Input should be greater than or equal to 0",
+        "trading.total_trades is -1: must not be negative",
     ),
     "percent for a ratio": (
         document(system={"cpu_usage": 55}),
-        "system.cpu_usage: Input should be less than or equal to 1",
+        "system.cpu_usage is 55: must be 0 to 1; 0.85 is 85 %",
     ),
-    "a time to come": (document(timestamp=NOW + HOUR), "timestamp is 3600 s in the future; are the clocks right?"),
+    "a time to come": (
+        document(timestamp=NOW + HOUR),
+        "timestamp is 3600 s in the future; are the clocks right, and its time zone?",
+    ),
     "a trade to come": (
         document(trades=[trade(closed_at=NOW + HOUR)]),
-        "trades.0.closed_at is 3600 s in the future; are the clocks right?",
+        "trades.0.closed_at is 3600 s in the future; are the clocks right, and its time zone?",
     ),
-    "milliseconds": (document(timestamp=NOW * 1000), f"timestamp: Value error, looks like milliseconds; {SECONDS}"),
+    "milliseconds": (document(timestamp=NOW * 1000), f"timestamp is {NOW * 1000}: looks like milliseconds; {SECONDS}"),
     "no time zone": (
         document(timestamp="2026-11-21T10:00:43"),
-        f"timestamp: Value error, has no time zone; {SECONDS}",
+        f'timestamp is "2026-11-21T10:00:43": has no time zone; {SECONDS}',
     ),
     "two trades of one id": (
         document(trades=[trade(), trade(profit=6.0)]),
@@ -134,11 +140,11 @@ DOCUMENTS: dict[str, tuple[bytes, str]] = {
     ),
     "a name of 10,000 characters": (
         document(bot={"name": "x" * 10_000}),
-        "bot.name: String should have at most 200 characters",
+        'bot.name is "' + "x" * 38 + "…: must have at most 200 characters",
     ),
     "several faults": (
         document(bot={"status": "asleep"}, trading={"fees": -1}),
-        "2 faults: bot.status: Input should be 'running', 'paused', 'stopped', 'reloading', 'error' or 'unknown'; ",
+        '2 faults: bot.status is "asleep": must be running, paused, stopped, reloading, error or unknown; ',
     ),
 }
 
@@ -191,7 +197,10 @@ def test_an_unknown_key_is_a_warning_told_once(scene: Scene) -> None:
         write(scene.path, {"timestamp": NOW, "trading": {"profit_loss": profit, "proft": 5}})
         assert scene.well().get("trading_bot_profit_loss", bot="bad") == profit
     assert scene.log.messages == [
-        f"{scene.path}: the key 'trading.proft' is not known and not used; see the document's schema"
+        (
+            f"{scene.path}: the key 'trading.proft' is not known and not used; did you mean profit_loss? "
+            "see docs/state-document.md"
+        )
     ]
 
 
@@ -205,7 +214,7 @@ def test_a_file_that_is_written_in_place_while_it_is_read(scene: Scene) -> None:
     scene.well()
     whole = json.dumps(full(NOW, trading={"total_trades": 2, "profit_loss": 2.0}))
     scene.path.write_text(whole[:400])
-    got = scene.told("invalid", f"{scene.path}: document: Invalid JSON: EOF while parsing", up=1)
+    got = scene.told("invalid", f"{scene.path}: not JSON: EOF while parsing", up=1)
     assert got.get("trading_bot_profit_loss", bot="bad") == 1
     scene.path.write_text(whole)
     assert scene.well().get("trading_bot_profit_loss", bot="bad") == 2
@@ -276,7 +285,7 @@ def test_a_bot_that_stops_writing(scene: Scene) -> None:
     scene.told(
         "stale",
         f"{scene.path}: its timestamp is 2026-11-21 10:00:44+00:00, older than stale_after (60 s); "
-        "does the bot still write it?",
+        "does the bot still write it, or is its clock slow?",
     )
 
 
@@ -314,6 +323,7 @@ def test_a_bot_s_name(scene: Scene, case: str) -> None:
 # --- HTTP ------------------------------------------------------------------------------------------------------------
 
 REFUSED = "credentials refused; check those that monitoring.yml names"
+ASKED = "it asks for credentials; give token_env, or username and password_env"
 
 ANSWERS: dict[str, tuple[play.Misbehaviour, str, str]] = {
     "301": (
@@ -321,8 +331,9 @@ ANSWERS: dict[str, tuple[play.Misbehaviour, str, str]] = {
         "http_status",
         "HTTP 301, sent on to 'https://new.example/'; redirects are not followed, give the final url",
     ),
-    "401": (play.status(401), "auth", f"HTTP 401: {REFUSED}"),
-    "403": (play.status(403), "auth", f"HTTP 403: {REFUSED}"),
+    "401": (play.status(401), "auth", f"HTTP 401: {ASKED}"),
+    "403": (play.status(403), "auth", f"HTTP 403: {ASKED}"),
+    "404": (play.status(404), "http_status", "HTTP 404 Not Found; is the path right?"),
     "429": (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
     "500": (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
     "204": (play.status(204, b""), "http_status", "HTTP 204 No Content"),

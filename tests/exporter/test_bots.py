@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from exporter.bots import Bots
-from exporter.config import ConfigError
+from exporter.config import ConfigError, load
+from exporter.entries import Monitoring
 from exporter.scrape import scrape
 from tests.exporter.documents import full, write
 from tests.exporter.freqtrade_server import PASSWORD, FreqtradeServer
@@ -128,6 +130,30 @@ def test_a_bad_file_changes_nothing(
     got = read(bots)
     assert got.get("trading_bot_config_last_reload_successful") == 1
     assert (got.get("trading_bot_config_last_reload_success_timestamp_seconds") or 0) >= when
+
+
+def test_two_reloads_at_once(make_bots: MakeBots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused, not kept waiting: the first may hang, as on a network disk that is away."""
+    bots = make_bots("bots: [{name: demo, type: demo}]")
+    begun, free = threading.Event(), threading.Event()
+
+    def hanging(path: Path) -> Monitoring:
+        begun.set()
+        assert free.wait(10)
+        return load(path)
+
+    monkeypatch.setattr("exporter.bots.load", hanging)
+    first = threading.Thread(target=bots.reload)
+    first.start()
+    assert begun.wait(10)
+    try:
+        with pytest.raises(ConfigError, match=r"monitoring\.yml is being read again already; try again"):
+            bots.reload()
+    finally:
+        free.set()
+        first.join()
+    assert bots.reload_successful
+    bots.reload()
 
 
 def test_a_bad_file_at_the_start(make_bots: MakeBots) -> None:

@@ -59,6 +59,7 @@ def test_parameters_are_sent(server: FreqtradeServer) -> None:
     [
         (play.status(401), "auth", "HTTP 401: credentials refused; check those that monitoring.yml names"),
         (play.status(403), "auth", "HTTP 403: credentials refused; check those that monitoring.yml names"),
+        (play.status(404), "http_status", "HTTP 404 Not Found; is the path right?"),
         (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
         (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
         (play.status(502), "http_status", "HTTP 502 Bad Gateway"),
@@ -124,6 +125,18 @@ def test_an_emoji_costs_only_its_own_text_more_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 << 20
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_nobody_gave(server: FreqtradeServer, status: int) -> None:
+    server.misbehave["health"] = play.status(status)
+    with pytest.raises(SourceError, match="it asks for credentials; give token_env, or username and password_env"):
+        get(new_session(), f"{server.url}/api/v1/health", soon(), 5)
+
+
+def test_an_address_of_freqtrade_with_its_api(server: FreqtradeServer) -> None:
+    with pytest.raises(SourceError, match=r"HTTP 404 Not Found; give freqtrade's url without /api/v1$"):
+        get(new_session(USERNAME, PASSWORD), f"{server.url}/api/v1/api/v1/health", soon(), 5)
 
 
 def test_an_answer_of_many_small_values_is_refused_before_it_is_parsed(server: FreqtradeServer) -> None:

@@ -37,7 +37,7 @@ def only_fault(file: Path, text: str) -> str:
 def test_as_shipped() -> None:
     config = load(ROOT / "monitoring.yml")
     assert [bot.type for bot in config.bots] == ["demo"]
-    assert config.timezone == "UTC"
+    assert (config.preset, config.timezone) == ("beginner", "UTC")
 
 
 def test_everything(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +45,7 @@ def test_everything(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (file.parent / "password").write_text("secret\n")
     file.write_text(
         """
+preset: experienced
 timezone: Europe/Berlin
 min_trades: 5
 min_days: 3
@@ -76,6 +77,7 @@ thresholds:
 
 
 EVERYTHING_WRONG = """\
+preset: expert
 timezone: Mars/Olympus
 min_trades: 0
 colour: blue
@@ -103,7 +105,7 @@ thresholds:
   critical:
     max_drawdown: 5
     max_drowdown: 0.1
-    cpu_usage: true
+    cpu_usage: [1]
   fatal: {}
   warning: 7
 """
@@ -112,31 +114,32 @@ thresholds:
 def test_every_fault_at_once(file: Path) -> None:
     found = {fault.split(": ", 2)[1]: fault for fault in faults(file, EVERYTHING_WRONG)}
     expected = [
-        "1: timezone is Mars/Olympus: must be a time zone's name such as UTC or Europe/Berlin",
-        "2: min_trades is 0: must be greater than or equal to 1",
-        "3: colour is blue: unknown key; see docs/configuration.md for those that are known",
-        "5: bots[0].name is '': must have at least 1 character",
-        "7: bots[0].seed is x: must be a valid integer",
-        "8: bots[1] is {name: a, type: binance}: type must be one of demo, file, freqtrade, http, push",
-        "10: bots[2].path: is missing",
-        "12: bots[2].file is x.json: unknown key; see docs/configuration.md for those that are known",
-        "10: bots[2].name is a: is the name of bots[1] already; each bot needs its own",
-        "13: bots[3].name is '\"b\\nc\"': must not have line breaks or other control characters",
-        "15: bots[3].url is ftp://x: must be an address such as http://127.0.0.1:8080, without a password in it",
-        "13: bots[3]: password_env names NO_SUCH_VARIABLE, which is not set; set it in .env",
-        "18: bots[4] is 5: must be a mapping of keys to values",
-        "21: bots[5].path is 7: must be a valid string",
-        "22: bots[5].stale_after is .nan: must be less than or equal to 86400",
-        "23: bots[5].thresholds.warning.disk_usage is 0.9: must be below the critical one, which is 0.85",
-        "26: thresholds.critical.max_drawdown is 5: must be 0.01 to 0.5 (ratio), or off",
-        "28: thresholds.critical.cpu_usage is true: must be 0.8 to 0.98 (ratio), or off",
-        "29: thresholds.fatal is {}: unknown severity; allowed: critical, warning, info",
-        "30: thresholds.warning is 7: must be a mapping of thresholds to values",
+        "1: preset is expert: must be 'beginner', 'experienced' or 'production'",
+        "2: timezone is Mars/Olympus: must be a time zone's name such as UTC or Europe/Berlin",
+        "3: min_trades is 0: must be greater than or equal to 1",
+        "4: colour is blue: unknown key; see docs/configuration.md for those that are known",
+        "6: bots[0].name is '': must have at least 1 character",
+        "8: bots[0].seed is x: must be a valid integer",
+        "9: bots[1] is {name: a, type: binance}: type must be one of demo, file, freqtrade, http, push",
+        "11: bots[2].path: is missing",
+        "13: bots[2].file is x.json: unknown key; see docs/configuration.md for those that are known",
+        "11: bots[2].name is a: is the name of bots[1] already; each bot needs its own",
+        "14: bots[3].name is '\"b\\nc\"': must not have line breaks or other control characters",
+        "16: bots[3].url is ftp://x: must be an address such as http://127.0.0.1:8080, without a password in it",
+        "14: bots[3]: password_env names NO_SUCH_VARIABLE, which is not set; set it in .env",
+        "19: bots[4] is 5: must be a mapping of keys to values",
+        "22: bots[5].path is 7: must be a valid string",
+        "23: bots[5].stale_after is .nan: must be less than or equal to 86400",
+        "24: bots[5].thresholds.warning.disk_usage is 0.9: must be below the critical one, which is 0.85",
+        "27: thresholds.critical.max_drawdown is 5: must be 0.01 to 0.5 (ratio), on or off",
+        "29: thresholds.critical.cpu_usage is [1]: must be 0.8 to 0.98 (ratio), on or off",
+        "30: thresholds.fatal is {}: unknown severity; allowed: critical, warning, info",
+        "31: thresholds.warning is 7: must be a mapping of thresholds to values",
     ]
     assert sorted(f for f in found.values() if "max_drowdown" not in f) == sorted(expected)
     (slip,) = (f for f in found.values() if "max_drowdown" in f)
     assert slip.startswith(
-        "27: thresholds.critical.max_drowdown is 0.1: unknown critical threshold; allowed: bot_down_time,"
+        "28: thresholds.critical.max_drowdown is 0.1: unknown critical threshold; allowed: bot_down_time,"
     )
 
 
@@ -144,7 +147,7 @@ def test_every_fault_at_once(file: Path) -> None:
 def test_a_section_that_is_commented_out_has_its_defaults(file: Path, section: str) -> None:
     file.write_text(DEMO + section)
     config = load(file)
-    assert config.thresholds_of(config.bots[0]) == thresholds.defaults()
+    assert config.thresholds_of(config.bots[0]) == thresholds.defaults("beginner")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_a_section_that_is_commented_out_has_its_defaults(file: Path, section: s
         (DEMO + "x: [", "2: not YAML: expected the node content, but found '<stream end>'"),
         (DEMO + "thresholds: 5\n", "2: thresholds is 5: must be a mapping of severities"),
         (
-            DEMO + "thresholds: {warning: {network_latency: 4}}",
+            DEMO + "thresholds: {warning: {network_latency: 4}, critical: {network_latency: on}}",
             "2: thresholds.warning.network_latency is 4: must be below the critical one, which is 2",
         ),
         ("bots:\n- name: 2026-01-01\n  type: demo\n", "2: bots[0].name is 2026-01-01: must be a valid string"),
@@ -187,7 +190,9 @@ def test_a_warning_stricter_than_its_critical_is_fine_once_one_is_off(file: Path
 
 def test_a_bot_s_threshold_is_held_against_the_file_s(file: Path) -> None:
     bot = "bots: [{name: x, type: demo, thresholds: {warning: {network_latency: 3}}}]\n"
-    assert only_fault(file, bot).startswith("1: bots[0].thresholds.warning.network_latency is 3: must be below")
+    assert only_fault(file, bot + "preset: experienced\n").startswith(
+        "1: bots[0].thresholds.warning.network_latency is 3: must be below"
+    )
     file.write_text(bot + "thresholds: {critical: {network_latency: 5}}")
     load(file)
 

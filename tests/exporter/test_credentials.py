@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -120,17 +121,23 @@ def test_what_is_not_there_or_cannot_be_one(
     (folder / "empty").write_text("\n")
     (folder / "binary").write_bytes(b"\xff\xfe" * 20)
     (folder / "long").write_text("x" * 10_000)
+    os.mkfifo(folder / "pipe")
+    # Who waits for it gets something.
+    writer = os.open(folder / "pipe", os.O_RDWR)
+    os.write(writer, b"x" * 10_000)
     for given, sentence in {
         f"{kind}_env: NO_SUCH": f"{kind}_env names NO_SUCH, which is not set; set it in .env",
         f"{kind}_env: EMPTY": f"{kind}_env names EMPTY, which is not set; set it in .env",
         f"{kind}_file: none": f"{kind}_file {folder}/none can't be read: No such file or directory",
         f"{kind}_file: .": f"{kind}_file {folder} can't be read: Is a directory",
+        f"{kind}_file: pipe": f"{kind}_file {folder}/pipe can't be read: Is a pipe or a device, not a file",
         f"{kind}_file: empty": f"{kind}_file {folder}/empty is empty",
         f"{kind}_env: LONG": f"its {kind} is longer than 4096 characters",
         f"{kind}_file: long": f"its {kind} is longer than 4096 characters",
     }.items():
         assert fault(folder, entry, given) == sentence
     assert fault(folder, entry, f"{kind}_file: binary").startswith(f"{kind}_file {folder}/binary can't be read: ")
+    os.close(writer)
 
 
 @pytest.mark.parametrize("token", ["0123456789abcde ", "0123456789\tabcdef", "0123456789abcdeé", "0123456789\nabcdef"])

@@ -183,6 +183,15 @@ def test_each_family_stands_together_however_the_bots_come() -> None:
     assert text.count("# TYPE") == 3
 
 
+def test_a_sample_that_is_no_bot_s_has_no_such_label() -> None:
+    families = Families()
+    families.add_of_none(GAUGE, 0.5, '1"', "2")
+    families.add(GAUGE, 1, "x", "1", "2")
+    read = samples(families.text().decode())
+    assert [labels for *_, labels, _ in read] == [{"one": '1"', "other": "2"}, {"bot": "x", "one": "1", "other": "2"}]
+    assert [value for *_, value in read] == [0.5, 1]
+
+
 def test_what_a_family_s_series_are_called() -> None:
     assert GAUGE.series_names == ("trading_bot_a",)
     assert set(HISTOGRAM.series_names) == {f"trading_bot_d_seconds_{each}" for each in ("bucket", "count", "sum")}

@@ -217,6 +217,30 @@ def test_parsed_once_for_each_version(path: Path, source: FileSource, monkeypatc
         assert len(taken) == versions
 
 
+def test_from_the_future_until_our_clock_is_set(path: Path, source: FileSource, clock: Clock) -> None:
+    """A machine without a battery starts in the past. The bot may not write for a while."""
+    clock.now -= 3600
+    write(path, GOOD)
+    assert "in the future" in str(fault(source))
+    clock.now += 3600
+    assert read(source).problems == ()
+
+
+def test_a_refused_document_is_not_parsed_at_each_reading(
+    path: Path, source: FileSource, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bytes] = []
+    take = Documents.take
+    monkeypatch.setattr(Documents, "take", lambda documents, text: (taken.append(text), take(documents, text)))
+    write(path, "{")
+    for _ in range(5):
+        fault(source)
+    assert len(taken) == 1
+    clock.now += 60
+    fault(source)
+    assert len(taken) == 2
+
+
 def test_a_symbolic_link_leads_no_further_than_its_folder(path: Path, source: FileSource, tmp_path: Path) -> None:
     """Whoever may write a state there shall not have other files read on their behalf."""
     outside = tmp_path.parent / "outside.json"

@@ -66,13 +66,13 @@ def test_against_a_naive_recomputation(trades: list[Trade]) -> None:
     assert summary.profit == close_to(math.fsum(profits))
     assert summary.gross_profit == close_to(math.fsum(p for p in profits if p > 0))
     assert summary.gross_loss == close_to(-math.fsum(p for p in profits if p < 0))
-    fees = [t.fees for t in trades if t.fees is not None]
+    fees = [max(t.fees, 0.0) for t in trades if t.fees is not None]  # rebates are left out
     assert summary.fees == close_to(math.fsum(fees) if fees else None)
     ratios = [t.profit_ratio for t in trades if t.profit_ratio is not None]
     assert (summary.best, summary.worst) == (max(ratios, default=None), min(ratios, default=None))
     sizes = [t.size for t in trades if t.size is not None]
     assert summary.average_size == close_to(math.fsum(sizes) / len(sizes) if sizes else None)
-    seconds = [max(t.closed_at - t.opened_at, 0) for t in trades if t.opened_at is not None]
+    seconds = [t.closed_at - t.opened_at for t in trades if t.opened_at is not None and t.opened_at <= t.closed_at]
     assert summary.average_duration == close_to(math.fsum(seconds) / len(seconds) if seconds else None)
     for histogram, values, bounds in (
         (summary.durations, seconds, DURATION_BUCKETS),
@@ -294,3 +294,11 @@ def test_days_are_those_of_the_zone() -> None:
         expected[dt.date.fromisoformat(day)] += 2.0**n
     assert days_of(summed(trades, now=at("2026-10-27T12:00:00+00:00"))) == expected
     assert summed([], now=at("2026-10-25T22:30:00+00:00")).daily == Daily(dt.date(2026, 10, 25))
+
+
+def test_more_pairs_than_there_are_take_no_memory() -> None:
+    history = History(ZoneInfo("UTC"))
+    history.add(Trade(n, NOW + n, 1.0, pair=f"P{n}") for n in range(6000))
+    summary = history.summary(NOW + 6000, None)
+    assert (summary.count, summary.profit, summary.pairs) == (6000, 6000, 5000)
+    assert list(summary.pair_profit) == [f"P{n}" for n in range(50)]

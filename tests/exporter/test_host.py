@@ -155,6 +155,19 @@ def test_readings_within_a_second_are_the_same(root: FakeRoot, clock: Clock) -> 
     assert host.read().cpu_usage == 1
 
 
+def test_who_waited_for_a_reading_takes_it(root: FakeRoot, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a disk that hangs each takes 2 s; else those that wait would queue for longer and longer."""
+    host = Host(root.path, [])
+    measure = host._measure
+
+    def slow(now: float) -> HostState:
+        clock.now += 2
+        return measure(now)
+
+    monkeypatch.setattr(host, "_measure", slow)
+    assert host.read() is host.read()
+
+
 def test_many_threads_get_one_reading() -> None:
     host = Host(Path("/"), ["/"])
     states: list[HostState] = []
@@ -212,8 +225,8 @@ def test_the_networks_count_only_grows(root: FakeRoot, clock: Clock) -> None:
     for interfaces in (
         {"eth0": (1000, 100), "wlan0": (50, 5)},
         {"eth0": (1010, 110)},  # wlan0 is taken away
-        {"eth0": (1020, 120), "wlan0": (7, 7)},  # and comes back
-        {"eth0": (4, 4), "wlan0": (8, 8)},  # eth0 starts anew
+        {"eth0": (1020, 120), "wlan0": (57, 12)},  # and comes back
+        {"eth0": (4, 4), "wlan0": (58, 13)},  # eth0 starts anew
     ):
         root.network(interfaces)
         counts.append(tuple(host.read().network_bytes.values()))

@@ -100,7 +100,7 @@ def test_an_invalid_document_is_told_and_the_last_good_one_serves_until_it_is_st
     for _ in range(2):
         state = read(http)
         assert state.bot.name == "Full"
-        assert [(p.reason, "trading.win_rate: " in str(p)) for p in state.problems] == [("invalid", True)]
+        assert [(p.reason, "trading.win_rate is 37: " in str(p)) for p in state.problems] == [("invalid", True)]
     later = time.time() + 61
     set_clock(monkeypatch, "exporter.sources.http", lambda: later)
     assert fault(http).reason == "invalid"
@@ -121,13 +121,13 @@ def test_a_document_that_stands_still_goes_stale(server: FreqtradeServer, monkey
         (play.status(204, b""), "http_status", "HTTP 204"),
         (play.status(401), "auth", "HTTP 401: credentials refused; check those that monitoring.yml names"),
         (play.status(403), "auth", "HTTP 403: credentials refused"),
-        (play.status(404), "http_status", "HTTP 404 Not Found"),
+        (play.status(404), "http_status", "HTTP 404 Not Found; is the path right?"),
         (play.status(429), "http_status", "HTTP 429 Too Many Requests"),
         (play.status(500), "http_status", "HTTP 500 Internal Server Error"),
-        (play.status(200, b"<html>"), "invalid", "document: Invalid JSON"),
-        (play.status(200, b""), "invalid", "document: Invalid JSON"),
-        (play.status(200, b'{"timestamp":"\xff\xfe"}'), "invalid", "document: Invalid JSON"),
-        (play.status(200, json.dumps(full()).encode("utf-16")), "invalid", "document: Invalid JSON"),
+        (play.status(200, b"<html>"), "invalid", "not JSON: "),
+        (play.status(200, b""), "invalid", "not JSON: "),
+        (play.status(200, b'{"timestamp":"\xff\xfe"}'), "invalid", "not JSON: "),
+        (play.status(200, json.dumps(full()).encode("utf-16")), "invalid", "must be UTF-8 without"),
         (play.status(200, b"{}", Content_Encoding="gzip"), "invalid", "packed (gzip), which was not asked for"),
         (play.status(200, b"[" * 150_000), "invalid", ""),
         (play.status(200, b"[" + b"1," * 300_000 + b"1]"), "invalid", "values, more than 100000"),

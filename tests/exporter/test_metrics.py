@@ -53,7 +53,7 @@ def of_trading(
 def everything(tmp_path: Path, make_bots: Callable[[str], Bots]) -> Bots:
     """A bot of which every metric is known."""
     write(tmp_path / "state.json", full())
-    return make_bots("bots: [{name: full, type: file, path: state.json}]")
+    return make_bots("preset: production\nbots: [{name: full, type: file, path: state.json}]")
 
 
 def test_metrics_lists_exactly_what_is_served(everything: Bots) -> None:
@@ -223,7 +223,8 @@ def test_labels_are_escaped(text: str) -> None:
 
 def test_thresholds_in_base_units_and_none_for_off() -> None:
     families = Families()
-    config.collect(families, "x", merged(defaults(), {"critical": {"max_drawdown": 0.2, "error_rate": "off"}}))
+    own = {"critical": {"max_drawdown": 0.2, "error_rate": "off"}}
+    config.collect(families, "x", merged(defaults("experienced"), own), True)
     config.collect_reload(families, False, NOW)
     got = served(families)
     thresholds = got.of("trading_bot_threshold")
@@ -231,6 +232,7 @@ def test_thresholds_in_base_units_and_none_for_off() -> None:
     assert thresholds[("x", "critical", "max_drawdown")] == 0.2
     assert thresholds[("x", "critical", "bot_down_time")] == 300
     assert ("x", "critical", "error_rate") not in thresholds
+    assert got.of("trading_bot_maintenance") == {("x",): 1}
     assert got.get("trading_bot_config_last_reload_successful") == 0
     assert got.get("trading_bot_config_last_reload_success_timestamp_seconds") == NOW
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from exporter.equity import EquityCurve
 from exporter.results import Limits, complete
 from exporter.state import BotState
-from exporter.statistics import DAYS_A_YEAR
+from exporter.statistics import DAYS_A_YEAR, drawdown
 from tests.exporter.numbers import ZONES, equal
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -57,7 +57,7 @@ def test_random_curves(curve: tuple[list[Point], str, float], chance: random.Ran
     assert summary is not None
     assert (summary.value, summary.base) == (known.iloc[-1], known.iloc[0])
     falls = 1 - known / known.cummax()
-    assert summary.drawdown == equal(falls.iloc[-1], 10)
+    assert drawdown(summary.value, summary.peak) == equal(falls.iloc[-1], 10)
     expected = 0.0 if len(known) == 1 else -empyrical.max_drawdown(known.pct_change().dropna().to_numpy())
     assert summary.max_drawdown == equal(expected, 100)
 
@@ -98,7 +98,7 @@ def test_of_equal_times_the_later_in_the_list_counts() -> None:
     """The other is no peak either."""
     summary = EquityCurve([Point(5e8, 100), Point(9e8, 900), Point(9e8, 90)], BERLIN).summary(9e8)
     assert summary is not None
-    assert (summary.value, summary.drawdown, summary.max_drawdown) == (90, pytest.approx(0.1), pytest.approx(0.1))
+    assert (summary.value, summary.peak, summary.max_drawdown) == (90, 100, pytest.approx(0.1))
 
 
 def test_no_point() -> None:
@@ -109,7 +109,7 @@ def test_one_point() -> None:
     curve = EquityCurve([Point(9e8, 100)], BERLIN)
     summary = curve.summary(9e8 + 3 * DAY)
     assert summary is not None
-    assert (summary.value, summary.base, summary.drawdown, summary.max_drawdown) == (100, 100, 0, 0)
+    assert (summary.value, summary.base, summary.peak, summary.max_drawdown) == (100, 100, 100, 0)
     assert summary.daily.results == (0, 0, 0)
     assert summary.daily.growth(100) == (None, None, 0)
 
@@ -117,13 +117,13 @@ def test_one_point() -> None:
 def test_never_above_zero() -> None:
     summary = EquityCurve([Point(9e8, -5), Point(9e8 + DAY, 0)], BERLIN).summary(9e8 + DAY)
     assert summary is not None
-    assert (summary.drawdown, summary.max_drawdown) == (None, None)
+    assert (summary.peak, summary.max_drawdown) == (0, None)
 
 
 def test_above_zero_for_a_while() -> None:
     summary = EquityCurve([Point(9e8, -5), Point(9e8 + 1, 10), Point(9e8 + 2, -20)], BERLIN).summary(9e8 + DAY)
     assert summary is not None
-    assert (summary.drawdown, summary.max_drawdown) == (1, 1)
+    assert (summary.peak, summary.max_drawdown) == (10, 1)
 
 
 def test_a_clock_that_was_set_back() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -153,15 +154,17 @@ def test_the_pid_file_is_read_anew(start: Start, pid_file: Path) -> None:
     wait_until(lambda: read(source).system.cpu_usage is None)
 
 
+# It doesn't say what is there: a link may lead to a secret.
+NOT_A_PID = "not a pid; the bot must write its number there alone"
 # The text of the pid file, and how the sentence goes on.
 NO_PID = {
-    "empty": (b"", "not a pid but b''; the bot must write its number there alone"),
-    "text": (b"running\n", "not a pid but b'running'"),
-    "negative": (b"-5", "not a pid but b'-5'"),
-    "fraction": (b"1.5", "not a pid but b'1.5'"),
-    "two": (b"12 13", "not a pid but b'12 13'"),
-    "other digits": ("١٢".encode(), "not a pid but "),
-    "long": (b"1" * 50_000_000, "not a pid but b'11111111111111111111'"),
+    "empty": (b"", NOT_A_PID),
+    "text": (b"running\n", NOT_A_PID),
+    "negative": (b"-5", NOT_A_PID),
+    "fraction": (b"1.5", NOT_A_PID),
+    "two": (b"12 13", NOT_A_PID),
+    "other digits": ("١٢".encode(), NOT_A_PID),
+    "long": (b"1" * 50_000_000, NOT_A_PID),
     "zero": (b"0", "pid 0 is no bot's on the host"),
     "of a container": (b"1\n", "pid 1 is no bot's on the host; for one in a container give its name"),
     "too large": (b"9999999999", "there is no process 9999999999; is the bot running, does it write its pid there?"),
@@ -185,7 +188,10 @@ def test_no_pid_file(pid_file: Path) -> None:
     assert str(fault(source)) == f"{pid_file}: Is a directory; {words}"
     pid_file.rmdir()
     os.mkfifo(pid_file)
-    assert str(fault(source)).startswith(f"{pid_file}: not a pid but b''")
+    assert str(fault(source)) == f"{pid_file}: Is a pipe or a device, not a file; {words}"
+    pid_file.unlink()
+    pid_file.symlink_to("/dev/zero")
+    assert str(fault(source)) == f"/dev/zero: Is a pipe or a device, not a file; {words}"
 
 
 def test_a_process_that_is_gone_and_one_that_nobody_buried(start: Start, pid_file: Path) -> None:
@@ -299,6 +305,50 @@ def test_found_by_its_program_and_its_name() -> None:
         wait_until(lambda: found(source))
         wait_until(lambda: "sleep" in psutil.Process(child.pid).name())
         child.kill()
+
+
+CALLED = "open('/proc/self/comm', 'w').write('named-by-itself'); "
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs a process that names itself, as on Linux")
+def test_found_by_a_name_of_its_own_and_its_command_line_is_not_read_whole(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process can have one of any length; psutil reads it whole, for a name of 15 characters too."""
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda _: pytest.fail("it was read whole"))
+    start(code=CALLED + WAIT)
+    assert found(ProcessSource(ROOT, None, "named-by-itself"))
+
+
+def test_of_a_long_command_line_the_beginning_counts(start: Start, script: Path) -> None:
+    start(*["-q"] * 10, str(script))
+    source = ProcessSource(ROOT, None, script.name)
+    wait_until(lambda: found(source))
+    start(*["-q"] * 60, str(script))
+    start("-X", "x" * 5000, str(script))
+    module._latest.cache_clear()
+    assert found(ProcessSource(ROOT, None, script.name)), "the one that can be known"
+
+
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs a process that names itself, as on Linux")
+def test_one_that_nobody_buried_is_not_found(start: Start) -> None:
+    child = start(code=CALLED + WAIT)
+    source = ProcessSource(ROOT, None, "named-by-itself")
+    wait_until(lambda: found(source))
+    child.kill()
+    wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
+    assert "no process is named" in str(fault(ProcessSource(ROOT, None, "named-by-itself")))
+
+
+def test_parents_in_a_circle_and_long_lines_of_them_come_to_an_end() -> None:
+    """A look at all processes takes a while: a number that is given anew meanwhile can make such a circle."""
+    processes = module._Processes()
+    processes._parents, processes._children = {5: 6, 6: 5}, {5: [6], 6: [5]}
+    processes._all = dict.fromkeys(range(5000), psutil.Process())
+    assert list(islice(processes._ancestors(5), 10)) == [6]
+    assert len(list(islice(processes.descendants(5), 10))) == 1
+    processes._children = {pid: [pid + 1] for pid in range(4999)}
+    assert len(list(processes.descendants(0))) == 4999
 
 
 def test_several_of_a_name_are_no_answer(start: Start, script: Path) -> None:

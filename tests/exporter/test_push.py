@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from exporter.bots import Bots
-from exporter.push import Bucket
+from exporter.bucket import Bucket
 from exporter.schema import MAX_BYTES
 from exporter.sources.push import PushSource
 from exporter.state import SourceError
@@ -153,7 +153,7 @@ def test_a_bot_in_a_loop_is_limited_and_the_others_are_not(client: FlaskClient) 
 
 def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("exporter.push.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("exporter.bucket.time", SimpleNamespace(monotonic=lambda: now[0]))
     bucket = Bucket(2, 0.5)
     assert [bucket.take(), bucket.take(), bucket.take()] == [None, None, 2.0]
     now[0] += 1.5
@@ -165,11 +165,11 @@ def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "document: Invalid JSON"),
+        (b"", "not JSON: "),
         (b"[]", "document: "),
-        (b"\xff", "document: Invalid JSON"),
-        (state(trading={"profit_loss": "x", "win_rate": 3}), "2 faults: trading.win_rate: "),
-        (state(timestamp=time.time() + 3600), "in the future; are the clocks right?"),
+        (b"\xff", "not JSON: "),
+        (state(trading={"profit_loss": "x", "win_rate": 3}), "2 faults: trading.win_rate is 3: "),
+        (state(timestamp=time.time() + 3600), "in the future; are the clocks right"),
         (b'{"timestamp": 1, "x": [' + b"0," * 200_000 + b"0]}", "has some 2000"),
     ],
 )
@@ -209,9 +209,25 @@ def test_an_overtaken_document_is_refused_and_a_repeated_one_is_not(client: Flas
     assert got.get("trading_bot_source_errors_total", bot="p", reason="invalid") == 1
 
 
-def test_a_clock_that_was_set_back_locks_no_bot_out(client: FlaskClient) -> None:
-    assert put(client, state(1, timestamp=time.time() + 50)).status_code == 204
+def test_a_clock_that_was_set_back_locks_no_bot_out(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert put(client, state(1)).status_code == 204
+    then = time.time() - 3600
+    for module in ("exporter.document", "exporter.sources.push"):
+        set_clock(monkeypatch, module, lambda: then)
+    assert put(client, state(2, timestamp=then)).status_code == 204
+    assert profit(client) == 2
+
+
+def test_a_bot_whose_clock_is_ahead_keeps_its_order(client: FlaskClient) -> None:
+    assert put(client, state(2, timestamp=time.time() + 5)).status_code == 204
+    assert put(client, state(1, timestamp=time.time() + 4)).status_code == 409
+    assert profit(client) == 2
+
+
+def test_a_stale_document_leaves_the_one_before(client: FlaskClient) -> None:
     assert put(client, state(2)).status_code == 204
+    then = time.time() - 500
+    assert put(client, state(1, timestamp=then)).status_code == 409
     assert profit(client) == 2
 
 
@@ -398,7 +414,7 @@ def test_the_real_server(process: Process, tmp_path: Path) -> None:
     # Who sends too much gets to read why, as it is thrown away and not left lying.
     for size, token, status, words in [
         (MAX_BYTES + 1, TOKEN, 413, "larger than 2 MiB; state totals and leave lists out\n"),
-        (MAX_BYTES, TOKEN, 422, "the pushed document: document: Invalid JSON"),
+        (MAX_BYTES, TOKEN, 422, "the pushed document: not JSON: "),
         (MAX_BYTES, "wrong", 401, REFUSED),
         (10, "wrong", 401, REFUSED),
     ]:

@@ -303,3 +303,12 @@ def test_results_that_cannot_be_made_are_a_fault_until_they_can(
     assert (bot.record.errors["internal"], caplog.text.count("Traceback")) == (2, 1)
     assert bot.attempt(lambda: 5) == 5
     assert bot.record.faults == {}
+
+
+def test_a_fault_that_sounds_different_each_time_does_not_fill_the_log(
+    pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = reader(pool, raising(*[SourceError("http_status", f"HTTP 500 number {n}") for n in range(200)]))
+    assert [read(bot) for _ in range(200)] == [None] * 200
+    assert bot.record.errors["http_status"] == 200
+    assert 20 <= len(caplog.messages) < 40

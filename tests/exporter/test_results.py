@@ -10,7 +10,7 @@ import pytest
 
 from exporter.equity import EquityCurve
 from exporter.history import History, Trade
-from exporter.results import Limits, complete
+from exporter.results import Limits, complete, whole
 from exporter.schema import EquityPoint
 from exporter.state import BotState, Position, Trading
 
@@ -243,11 +243,28 @@ def test_zero_is_a_stated_value() -> None:
     assert result(state(LOTS, profit_loss=0.0, drawdown=0.0)).drawdown == 0
 
 
-def test_counts_of_a_part_of_the_trades_do_not_belong_to_the_total() -> None:
-    got = result(state(LOTS, total_trades=1000))
-    assert (got.total_trades, got.winning_trades, got.losing_trades, got.win_rate) == (1000, None, None, None)
+def test_of_a_part_of_the_trades_no_total_follows() -> None:
+    """Such as the last thirty: what they come to is neither all profit nor enough to judge."""
+    some = state(LOTS, [], total_trades=1000, initial_capital=1000.0)
+    served = {key: value for key, value in result(some) if value is not None}
+    assert served.pop("last_trade_time") == NOW - 3600
+    pace = {key: served.pop(key) for key in ("trades_per_hour", "trades_per_day") if key in served}
+    assert pace == {key: getattr(result(state(LOTS)), key) for key in pace}
+    assert served == {"total_trades": 1000, "initial_capital": 1000.0, "active_positions": 0, "current_exposure": 0}
+    assert whole(some) is None
     got = result(state(LOTS, total_trades=40))
     assert (got.winning_trades, got.win_rate) == (20, 0.5)
+
+
+def test_a_stated_equity_is_the_curve_s_last() -> None:
+    points = [EquityPoint(time=NOW - 5, value=1000), EquityPoint(time=NOW - 4, value=990)]
+    got = result(state(curve=points, equity=500.0))
+    assert (got.equity, got.drawdown, got.max_drawdown) == (500, 0.5, 0.5)
+
+
+def test_the_worst_drawdown_is_never_less_than_that_of_now() -> None:
+    got = result(state(drawdown=0.3, max_drawdown=0.01))
+    assert (got.drawdown, got.max_drawdown) == (0.3, 0.3)
 
 
 def test_more_wins_than_trades_are_no_win_rate() -> None:

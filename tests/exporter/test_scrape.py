@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.bots import Bots
-from exporter.metrics import GROUPS
+from exporter.metrics import GROUPS, METRICS
 from exporter.page import rows
 from exporter.results import Limits, complete
 from exporter.scrape import scrape
@@ -137,6 +137,9 @@ def test_a_dead_bot_has_no_value_series(make_bots: MakeBots, server: FreqtradeSe
         *(
             "trading_bot_up",
             "trading_bot_threshold",
+            "trading_bot_target",
+            "trading_bot_maintenance",
+            "trading_bot_report_due_timestamp_seconds",
             "trading_bot_history_complete",
             "trading_bot_series_dropped_total",
         ),
@@ -246,6 +249,16 @@ def test_a_hostile_bot_cannot_forge_a_series(make_bots: MakeBots, server: Freqtr
 def test_a_name_with_everything(make_bots: MakeBots) -> None:
     got = of(make_bots("bots: [{name: 'a\"b\\n {} 🤖', type: demo}]"), "bot", "config")
     assert got.of("trading_bot_up") == {('a"b\\n {} 🤖',): 1}
+
+
+def test_a_group_that_is_off_is_neither_read_nor_served(make_bots: MakeBots, server: FreqtradeServer) -> None:
+    """Asked for by name or with all the others: its job gets an empty page, and nothing of it is judged."""
+    bots = make_bots(ONE.format(url=server.url) + "\ngroups: {trading: off, host: off, market: on}\n")
+    assert of(bots, "trading").names == of(bots, "host").names == set()
+    assert not server.calls("trades")
+    names = of(bots).names
+    assert {"trading_bot_up", "trading_bot_response_time_seconds_count"} < names
+    assert not {n for n in names if METRICS.get(n) in ("trading", "host")}
 
 
 def test_a_bot_dropped_meanwhile_is_left_out(make_bots: MakeBots) -> None:

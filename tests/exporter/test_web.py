@@ -157,7 +157,7 @@ def test_a_bad_file_is_refused_and_told(client: FlaskClient, tmp_path: Path) -> 
     assert answer.status_code == 500
     assert answer.text == (
         "refused, the configuration before stays in use:\n"
-        f"{tmp_path}/monitoring.yml:2: thresholds.critical.max_drawdown is 5: must be 0.01 to 0.5 (ratio), or off\n"
+        f"{tmp_path}/monitoring.yml:2: thresholds.critical.max_drawdown is 5: must be 0.01 to 0.5 (ratio), on or off\n"
     )
     got = metrics(client)
     assert set(got.of("trading_bot_up")) == {("demo",), (OTHER,)}
@@ -235,6 +235,24 @@ def test_no_page_makes_its_own_name_lead_here(make_bots: MakeBots, host: str, st
 )
 def test_what_is_not_there(client: FlaskClient, method: str, path: str) -> None:
     assert getattr(client, method)(path).status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("put", "/api/v1/bots/a", 404),
+        ("put", "/api/v1/bots/a/state/", 404),
+        ("put", "/api/v1/bots", 404),
+        ("get", "/api/", 404),
+        ("post", "/api/v1/bots/a/state", 405),
+    ],
+)
+def test_below_api_the_right_address_is_told(client: FlaskClient, method: str, path: str, status: int) -> None:
+    answer = getattr(client, method)(path)
+    assert (answer.status_code, answer.headers.get("Allow")) == (status, "PUT" if status == 405 else None)
+    assert answer.text == (
+        "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, without a slash at its end\n"
+    )
 
 
 def test_the_password_shows_nowhere(

@@ -49,3 +49,11 @@ def test_what_is_not_yaml(text: str, message: str) -> None:
 def test_merged_keys_may_stand_twice() -> None:
     document, _ = load_with_lines("a: &a {x: 1}\nb: &b {y: 2}\nc:\n  <<: *a\n  <<: *b\n")
     assert document["c"] == {"y": 2, "x": 1}
+
+
+def test_an_hour_is_a_text_with_or_without_quotes() -> None:
+    """To YAML, 18:30 is the number 1110."""
+    document, _ = load_with_lines("[18:30, 8:00, 08:00, '18:30', {18:30: 1}, 60, 1.5, -1, 2026-01-01, 127.0.0.1:80]")
+    assert document[:5] == ["18:30", "8:00", "08:00", "18:30", {"18:30": 1}]
+    assert document[5:8] == [60, 1.5, -1]
+    assert (str(document[8]), document[9]) == ("2026-01-01", "127.0.0.1:80")
