@@ -10,39 +10,20 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
-
-import waitress
 
 from exporter.bots import Bots
 from exporter.config import ConfigError, load
+from exporter.push import bears_token
 from exporter.reference import reference
-from exporter.schema import MAX_BYTES, json_schema
+from exporter.schema import json_schema
+from exporter.server import create_server
 from exporter.shard import ALL, Shard, shard
 from exporter.web import create_app
 
 log = logging.getLogger("exporter")
-
-_SERVER: dict[str, Any] = {
-    # A scrape waits for its bot, so this many scrapes of hung bots at once cost the others nothing.
-    "threads": 256,
-    "ident": None,
-    # A document that is too large is taken, and thrown away, so that its sender gets to read why.
-    "max_request_body_size": 2 * MAX_BYTES,
-    # A body comes before anybody looks at its token: beyond this it waits in a temporary file, not in memory.
-    "inbuf_overflow": 16 * 1024,
-    "max_request_header_size": 8 * 1024,
-    # Idle connections shall neither keep others out nor stay.
-    "connection_limit": 1000,
-    "channel_timeout": 30,
-    "cleanup_interval": 5,
-    # What is sent faster than it is taken waits in memory, and no more of it than this.
-    "outbuf_high_watermark": 1024 * 1024,
-    "outbuf_overflow": 2 * 1024 * 1024,
-    "asyncore_use_poll": True,  # select() knows no file beyond the 1024th
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--host-root", type=Path, default=Path("/"), help="where the machine's root folder is seen; default: /"
+    )
+    parser.add_argument(
+        "--allowed-host",
+        type=str.lower,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name with a dot under which the exporter is asked, such as exporter.example.org; may be repeated",
     )
     return parser
 
@@ -129,7 +118,7 @@ def _serve(options: argparse.Namespace) -> int:
         return 1
     host, port = options.listen
     try:
-        server = waitress.create_server(create_app(bots), host=host, port=port, **_SERVER)
+        server = create_server(create_app(bots, options.allowed_host), partial(bears_token, bots), host, port)
     except OSError as error:
         log.error("can't listen on %s:%d: %s; give another address with --listen", host, port, error.strerror)
         return 1

@@ -33,6 +33,13 @@ class RefusedError(Exception):
             self.headers = {"WWW-Authenticate": "Bearer"}
 
 
+def bears_token(bots: Bots, authorization: str) -> bool:
+    """Whether a header Authorization has the token of any bot that pushes."""
+    token = authorization.partition(" ")[2].strip()
+    sources = (source for reader in bots.readers.values() for source in reader.sources)
+    return any(isinstance(source, PushSource) and source.admits(token) for source in sources)
+
+
 class Pushes:
     """The door for pushed documents. Nobody without a bot's token learns which bots there are."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import ip_address
 
 from flask import Flask, Response, jsonify, render_template, request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -34,10 +36,16 @@ class _BotName(BaseConverter):
     part_isolating = False
 
 
-def create_app(bots: Bots) -> Flask:
-    """The web application over the configured bots."""
+def create_app(bots: Bots, allowed_hosts: Collection[str] = ()) -> Flask:
+    """The web application over the configured bots.
+
+    Args:
+        allowed_hosts: names with a dot under which it is asked.
+    """
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    app.before_request(lambda: _refusal(allowed_hosts))
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -120,8 +128,6 @@ def _not_there(error: HTTPException) -> Response | HTTPException:
 
 
 def _reload(bots: Bots) -> Response:
-    if _of_another_site():
-        return _plain(403, "refused: the request comes from a page of another site")
     try:
         bots.reload()
     except ConfigError as error:
@@ -129,11 +135,34 @@ def _reload(bots: Bots) -> Response:
     return _plain(200, "The configuration was read again.")
 
 
+def _refusal(allowed_hosts: Collection[str]) -> Response | None:
+    """The answer to what a browser asks on behalf of a page that is not ours."""
+    if _of_another_site():
+        return _plain(403, "refused: the request comes from a page of another site")
+    host = request.headers.get("Host", "")
+    if not _may_be_ours(host, allowed_hosts):
+        return _plain(403, f"refused: {host[:80]!r} is no known name of this server; --allowed-host adds one")
+    return None
+
+
 def _of_another_site() -> bool:
     """Whether a browser sends the request on behalf of a page that is not ours; other programs send no such header."""
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin.partition("://")[2] != request.host
     return foreign or request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+
+def _may_be_ours(host: str, allowed: Collection[str]) -> bool:
+    """Whether a header Host is none that a page of another site can have: its name with our address (DNS rebinding).
+
+    Such a name has a dot. An address doesn't lead elsewhere, and who can give out short names is in our network.
+    """
+    name = re.sub(r":[0-9]*$", "", host).strip("[]").lower()
+    try:
+        ip_address(name)
+    except ValueError:
+        return "." not in name or name in ("host.docker.internal", *allowed)
+    return True
 
 
 def _deadline(timeout: str | None) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import requests
+from pydantic_core import from_json
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
@@ -20,6 +22,14 @@ from exporter.values import values_in
 MIB = 1 << 20
 # An open trade has about 90, a page of closed ones 34,000. A value can take a hundred times its text in memory.
 MOST_VALUES = 60_000
+# Answers that are parsed at the same time would need their memory together.
+_one_at_a_time = Lock()
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        # requests reads the body of a redirect whole before it follows it, or lets it be.
+        return None
 
 
 def new_session(
@@ -38,8 +48,9 @@ def new_session(
         token: for `Authorization: Bearer`.
         ca_file: certificates to trust instead of the well-known ones.
     """
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # else they pile up
     session.mount("http://", HardEndAdapter())
     session.mount("https://", HardEndAdapter())
     session.headers["Accept"] = "application/json"
@@ -108,8 +119,9 @@ def parsed(url: str, body: bytes) -> Any:
     if (values := values_in(body)) > MOST_VALUES:
         raise SourceError("invalid", f"{url}: the answer has some {values} values, more than {MOST_VALUES}")
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        with _one_at_a_time:
+            return from_json(body)  # not of a str, which takes four bytes a character for the sake of one emoji
+    except ValueError as error:
         raise SourceError("invalid", f"{url}: the answer is not JSON: {error}") from error
 
 

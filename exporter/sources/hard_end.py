@@ -1,12 +1,14 @@
 """A hard end for an HTTP call: its connection is shut down when its time is up, whatever the server sends.
 
 A socket's time-out starts anew with each packet, and http.client reads on by itself for as long as headers,
-`100 Continue` or trailers come. Only the end of the connection stops that.
+`100 Continue` or trailers come. Only the end of the connection stops that. And each address of a name would get the
+whole time to be connected.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import threading
 import time
@@ -34,6 +36,7 @@ class _Call:
 
 # The call that a thread makes; a session's connections serve several threads.
 _made_by = threading.local()
+_LONGEST_HEADER = 8 * 1024
 
 
 @contextlib.contextmanager
@@ -63,13 +66,49 @@ def _watch(connection: socket.socket | None) -> None:
             raise TimeoutError("the call's time was up when it was connected")
 
 
+class _Options(list[tuple[int, int, int | bytes]]):
+    """A new socket's options. urllib3 sets them just before it tries an address: past the end it tries no more."""
+
+    def __iter__(self) -> Iterator[tuple[int, int, int | bytes]]:
+        _watch(None)
+        return super().__iter__()
+
+
+class _Head:
+    """The lines before a body: http.client bounds their number, and each of them only at 64 KiB."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.close = file.close
+
+    def readline(self, _: int) -> bytes:
+        line: bytes = self._file.readline(_LONGEST_HEADER + 1)
+        if len(line) > _LONGEST_HEADER:
+            raise ValueError(f"a header is longer than {_LONGEST_HEADER >> 10} KiB")
+        return line
+
+
+class _Response(http.client.HTTPResponse):
+    def begin(self) -> None:
+        file = self.fp
+        self.fp = _Head(file)  # type: ignore[assignment]
+        try:
+            super().begin()
+        finally:
+            self.fp = self.fp and file
+
+
 class _Connection(HTTPConnection):
+    response_class = _Response
+
     def getresponse(self) -> Any:
         _watch(self.sock)
         return super().getresponse()
 
 
 class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
     def getresponse(self) -> Any:
         _watch(self.sock)
         return super().getresponse()
@@ -88,5 +127,6 @@ class HardEndAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools of connections."""
+        options["socket_options"] = _Options(HTTPConnection.default_socket_options)
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}

@@ -365,7 +365,7 @@ def test_a_bad_answer(scene: Scene, server: FreqtradeServer, case: str) -> None:
 OF_FREQTRADE: dict[str, tuple[play.Misbehaviour, str, str]] = {
     "401": (play.status(401), "auth", f"HTTP 401: {REFUSED}"),
     "502, as while it reloads": (play.status(502), "http_status", "HTTP 502 Bad Gateway"),
-    "no JSON": (play.status(200, b"<html>"), "invalid", "the answer is not JSON: Expecting value: line 1 column 1"),
+    "no JSON": (play.status(200, b"<html>"), "invalid", "the answer is not JSON: expected value at line 1 column 1"),
     "deep nesting": (play.status(200, b"[" * 50_000), "invalid", "the answer is not JSON: "),
     "a list": (play.status(200, b"[]"), "invalid", "/health: a JSON object was expected, not list"),
     "40 MB": (play.flood, "invalid", "the answer is larger than 1 MiB"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,8 @@ def test_parameters_are_sent(server: FreqtradeServer) -> None:
         (play.status(200, b""), "invalid", "is not JSON"),
         (play.status(200, b"[" * 50_000), "invalid", "is not JSON"),
         (play.status(200, b'{"a":"\xff\xfe"}'), "invalid", "is not JSON"),
+        (play.status(200, b'"\\ud800"'), "invalid", "is not JSON"),
+        (play.status(200, b"{}", X="x" * 9000), "invalid", "a header is longer than 8 KiB"),
         (play.status(200, b"not gzip", Content_Encoding="gzip"), "invalid", "not a proper HTTP answer"),
         (play.cut_off, "invalid", "not"),
         (play.not_http, "connection", ""),
@@ -112,6 +116,15 @@ def test_how_large_an_answer_may_be(server: FreqtradeServer, sent: int, allowed:
         assert ask(server) == {}
     else:
         assert str(fault(server)).endswith(f"the answer is larger than {allowed} MiB")
+
+
+def test_an_emoji_costs_only_its_own_text_more_memory() -> None:
+    body = '["🤖", "'.encode() + b"x" * (4 << 20) + b'"]'
+    tracemalloc.start()
+    parsed("", body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 << 20
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -185,6 +198,52 @@ def test_a_redirect_is_not_followed(server: FreqtradeServer, other_host: Freqtra
     assert error.reason == "http_status"
     assert f"sent on to '{there}'; redirects are not followed, give the final url" in str(error)
     assert other_host.asked == []
+
+
+def test_a_redirect_s_body_is_not_read(server: FreqtradeServer) -> None:
+    sent: list[int] = []
+    ended = threading.Event()
+
+    def redirect(handler: play.Handler, _: threading.Event) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/")
+        handler.end_headers()
+        handler.close_connection = True
+        try:
+            for number in range(100):
+                handler.wfile.write(b"x" * (1 << 20))
+                sent.append(number)
+        finally:
+            ended.set()
+
+    server.misbehave["health"] = redirect
+    assert fault(server, at_most=20).reason == "http_status"
+    assert ended.wait(15)
+    assert len(sent) < 50
+
+
+def test_cookies_are_not_kept(server: FreqtradeServer) -> None:
+    server.misbehave["health"] = play.status(200, b"{}", Set_Cookie="a=b; Max-Age=1000")
+    session = new_session()
+    get(session, server.url + "/api/v1/health", soon(), 5)
+    assert not session.cookies
+
+
+def test_many_addresses_that_do_not_answer_have_the_call_s_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def connect(connection: socket.socket, address: tuple[str, int]) -> None:
+        tried.append(address[0])
+        time.sleep(connection.gettimeout() or 0)
+        raise TimeoutError
+
+    kind = socket.AF_INET, socket.SOCK_STREAM, 6, ""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [(*kind, (f"192.0.2.{n}", 80)) for n in range(10)])
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(SourceError) as caught:
+        get(new_session(), "http://bot.example/", soon(), 0.2)
+    assert caught.value.reason == "timeout"
+    assert tried == ["192.0.2.0"]
 
 
 def test_nobody_listens() -> None:

@@ -260,12 +260,12 @@ def test_hostile_numbers(server: FreqtradeServer, value: object) -> None:
 
 
 def test_hostile_text(server: FreqtradeServer) -> None:
-    hostile = 'a"b\n\\\ud800' + "x" * 10_000
+    hostile = 'a"b\n\\\x7f' + "x" * 10_000
     server.answers["show_config"]["json"] |= {"bot_name": hostile, "strategy": hostile}
     server.answers["status"]["json"][0]["pair"] = hostile
     server.closed[0]["pair"] = hostile
     bot = source_of(server).read("bot", soon()).bot
-    assert bot.name == 'a"b\n\\?' + "x" * 194
+    assert bot.name == 'a"b\n\\\x7f' + "x" * 194
     state = read_trading(server)
     assert state.positions is not None
     assert state.trades is not None

@@ -31,7 +31,14 @@ class Process:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "exporter.log"
-        arguments = ["--config", folder / "monitoring.yml", "--data-dir", folder / "data"]
+        arguments = [
+            "--config",
+            folder / "monitoring.yml",
+            "--data-dir",
+            folder / "data",
+            "--allowed-host",
+            "Bots.example",
+        ]
         with self._log.open("wb") as log:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "exporter", "--listen", f"127.0.0.1:{self.port}", *map(str, arguments)],
@@ -114,6 +121,11 @@ def test_large_requests_are_refused(process: Process) -> None:
         connection.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
     assert requests.get(process.url, headers={"X": "x" * 40_000}, timeout=5).status_code == 431
+
+
+@pytest.mark.parametrize(("host", "status"), [("bots.example", 200), ("other.example", 403)])
+def test_allowed_hosts(process: Process, host: str, status: int) -> None:
+    assert requests.get(process.url + "/-/ready", headers={"Host": host}, timeout=5).status_code == status
 
 
 def test_a_port_in_use(process: Process, tmp_path: Path) -> None:

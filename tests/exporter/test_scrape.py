@@ -238,7 +238,7 @@ def test_pairs_are_capped_and_counted(make_bots: MakeBots, tmp_path: Path) -> No
 
 
 def test_a_hostile_bot_cannot_forge_a_series(make_bots: MakeBots, server: FreqtradeServer) -> None:
-    hostile = '"} 1\ntrading_bot_up{bot="other"} 0\n\ud800'
+    hostile = '"} 1\ntrading_bot_up{bot="other"} 0\n\x7f'
     server.closed[0]["pair"] = hostile
     server.answers["show_config"]["json"] |= {"bot_name": hostile, "strategy": hostile}
     got = of(freqtrade(make_bots, server))

@@ -194,6 +194,42 @@ def test_no_page_of_another_site_reloads(
         assert answer.text == "refused: the request comes from a page of another site\n"
 
 
+@pytest.mark.parametrize("path", ["/", "/metrics", "/sd", "/-/healthy", "/nothing"])
+def test_no_page_of_another_site_asks_for_anything(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer.text) == (403, "refused: the request comes from a page of another site\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("exporter:8000", 200),
+        ("localhost", 200),
+        ("127.0.0.1:8000", 200),
+        ("192.168.1.5", 200),
+        ("[::1]:8000", 200),
+        ("[fd00::5]", 200),
+        ("host.docker.internal:8000", 200),
+        ("Bots.Example.org:8000", 200),
+        ("", 200),
+        ("evil.example:8000", 403),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("x.bots.example.org", 403),
+        ("localhost.", 403),
+        ("127.1", 403),
+    ],
+)
+def test_no_page_makes_its_own_name_lead_here(make_bots: MakeBots, host: str, status: int) -> None:
+    """What DNS rebinding does, and nobody else."""
+    client = create_app(make_bots(TWO), ["bots.example.org"]).test_client()
+    for path in ("/", "/sd", "/-/healthy"):
+        answer = client.get(path, headers={"Host": host})
+        assert answer.status_code == status
+    if status == 403:
+        assert answer.text == f"refused: {host!r} is no known name of this server; --allowed-host adds one\n"
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("get", "/-/reload"), ("post", "/metrics"), ("get", "/nothing"), ("put", "/")]
 )
