@@ -27,19 +27,46 @@ COMBINATIONS = [
     frozenset(chosen) for count in range(len(CHANNELS) + 1) for chosen in itertools.combinations(CHANNELS, count)
 ]
 
+Row = tuple[str, dict[str, str], set[str], str, str]
+
+
+def of_bot(alert: str, severities: str, wanted: set[str], cooldown: str, wait: str) -> list[Row]:
+    """The rows of a bot's alert, one a severity."""
+    condition = re.sub("(?<!^)(?=[A-Z])", "_", alert).lower()
+    return [
+        (alert, {"condition": condition, "severity": severity, "bot": "x"}, wanted, cooldown, wait)
+        for severity in severities.split()
+    ]
+
+
 # alert, its labels, the channels it asks for, its cooldown, how soon the first message leaves
-TABLE = [
+TABLE: list[Row] = [
     ("BotDown", {"condition": "bot_down", "severity": "critical", "bot": "x"}, PEOPLE, "5m", "5s"),
-    (
-        "HighDrawdown",
-        {"condition": "high_drawdown", "severity": "critical", "bot": "x"},
-        {"telegram", "email"},
-        "10m",
-        "5s",
-    ),
+    *of_bot("HighDrawdown", "critical", {"telegram", "email"}, "10m", "5s"),
+    *of_bot("DailyLoss", "critical", {"telegram", "email"}, "10m", "5s"),
+    *of_bot("HighErrorRate", "critical", {"telegram", "email"}, "5m", "5s"),
+    *of_bot("HighMemoryUsage", "critical warning", {"telegram", "email"}, "5m", "5s"),
+    *of_bot("HighCpuUsage", "critical warning", {"telegram", "email"}, "5m", "5s"),
+    ("HighDiskUsage", {"condition": "high_disk_usage", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("HighDiskUsage", {"condition": "high_disk_usage", "severity": "warning"}, {"telegram", "email"}, "5m", "5s"),
+    *of_bot("SlowApiResponse", "critical warning", {"telegram", "email"}, "5m", "5s"),
+    *of_bot("StaleData", "critical", {"telegram", "email"}, "5m", "5s"),
+    *of_bot("LowModelAccuracy", "critical warning", {"telegram", "email"}, "5m", "5s"),
+    *of_bot("LowWinRate", "warning", {"telegram", "email"}, "30m", "30s"),
+    *of_bot("ModelDrift", "warning", {"telegram", "email"}, "1h", "30s"),
+    *of_bot("HighNetworkLatency", "critical warning", {"telegram"}, "15m", "5s"),
+    *of_bot("LowTradingActivity", "warning", {"telegram"}, "1h", "30s"),
+    *of_bot("LowPredictionConfidence", "warning", {"telegram"}, "1h", "30s"),
+    *of_bot("LowDataQuality", "warning", {"telegram"}, "1h", "30s"),
+    *of_bot("HighRiskUtilization", "warning", {"telegram"}, "1h", "30s"),
+    *of_bot("HighVolatility", "warning", {"telegram"}, "1h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "info", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("ExporterDown", {"condition": "exporter_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("RuleEvaluationFailing", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("NotificationsFailing", {"severity": "critical", "channel": "slack"}, {"telegram", "email"}, "5m", "5s"),
+    *of_bot("SourceFailing", "warning", {"telegram", "email"}, "5m", "30s"),
+    ("ConfigReloadFailed", {"severity": "warning"}, {"telegram", "email"}, "5m", "30s"),
     ("MyOwn", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
     ("MyOwn", {"severity": "warning", "bot": "x"}, {"telegram", "email"}, "5m", "30s"),
     ("MyOwn", {}, {"telegram", "email"}, "5m", "30s"),
@@ -97,6 +124,17 @@ def test_nobody_unheard(
     chosen, config = rendered
     people = chosen & PEOPLE
     assert channels_of(receiver_of(config, alert, labels)) == {"inbox"} | (wanted & people or people)
+
+
+def test_each_alert_has_a_line() -> None:
+    files = (ROOT / "prometheus" / "rules").glob("*.yml")
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    matchers = [
+        m for route in _routes(yaml.safe_load(COMMITTED.read_text())["route"]) for m in route.get("matchers", [])
+    ]
+    assert {m.split('"')[1] for m in matchers if m.startswith("alertname=")} == alerts
+    assert alerts - {"Watchdog"} == {row[0] for row in TABLE} - {"MyOwn"}
 
 
 def test_the_heartbeat_goes_nowhere_else(rendered: tuple[frozenset[str], Path]) -> None:

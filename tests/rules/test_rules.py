@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from exporter.metrics import METRICS
+from exporter.thresholds import THRESHOLDS
 from responder.runbooks import EXTENSIONS
 from tests.binaries import binary
 
@@ -19,11 +20,36 @@ RULE_FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 UNIT_TESTS = sorted(Path(__file__).parent.glob("*.yml"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
-# Of the stack as a whole; every other alert is about one bot.
-STACK_ALERTS = {"ExporterDown", "Watchdog"}
+# Of the stack as a whole; every other alert is about one bot, or about the host.
+STACK_ALERTS = {
+    "ConfigReloadFailed",
+    "ExporterDown",
+    "NotificationsFailing",
+    "RuleEvaluationFailing",
+    "Watchdog",
+}
 # The table of alerts names no action for these.
-ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {"BotStopped"}
+ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {"BotStopped", "SourceFailing"}
 SEVERITIES = {"critical", "warning", "info", "none"}
+# The actions that the table of alerts knows.
+ACTIONS = {
+    "adjust_parameters",
+    "adjust_strategy",
+    "analyze_losing_trades",
+    "check_market_conditions",
+    "check_network",
+    "clear_cache",
+    "close_positions",
+    "close_risky_positions",
+    "optimize_connections",
+    "reduce_position_sizes",
+    "reduce_processing",
+    "restart_bot",
+    "retrain_model",
+    "retry_connection",
+    "review_strategy",
+    "switch_api_endpoint",
+}
 
 
 def promtool(*arguments: str | Path) -> None:
@@ -45,8 +71,14 @@ def texts(rule: dict[str, Any]) -> str:
     return "\n".join([rule["expr"], *rule.get("annotations", {}).values()])
 
 
+def of_a_bot(rule: dict[str, Any]) -> bool:
+    """Whether the alert is about one bot; those of the host compare with the limits that have no bot."""
+    return rule["alert"] not in STACK_ALERTS and 'bot:threshold{bot=""' not in rule["expr"]
+
+
 def alert_id(rule: dict[str, Any]) -> str:
-    return "-".join(filter(None, [rule["alert"], rule["labels"].get("severity")]))
+    parts = [rule["alert"], rule["labels"].get("severity"), "host" if 'bot=""' in rule["expr"] else None]
+    return "-".join(filter(None, parts))
 
 
 def jobs() -> list[dict[str, Any]]:
@@ -79,24 +111,45 @@ def test_alert_says_all_that_a_message_needs(rule: dict[str, Any]) -> None:
     labels, annotations, name = rule["labels"], rule["annotations"], rule["alert"]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", labels["condition"])
     # Without one of its own it has its threshold's: then the expression must keep it.
-    assert labels.get("severity") in SEVERITIES or "group_right () bot:threshold" in rule["expr"]
+    joined = "group_right () bot:threshold" in rule["expr"] or "on (severity) group_left" in rule["expr"]
+    assert labels.get("severity") in SEVERITIES or joined
 
     assert "{{" not in annotations["summary"], "a summary is one static sentence; values belong to the description"
     assert annotations["summary"].endswith(".")
     assert annotations["description"].endswith(".")
     assert annotations["runbook_url"] == "{{ $externalLabels.responder_url }}/runbooks/" + name
     dashboard = "{{ $externalLabels.grafana_url }}/d/trading-bot"
-    if name in STACK_ALERTS:
+    if not of_a_bot(rule):
         assert annotations["dashboard_url"] == dashboard
+        assert "bot_status" not in annotations
     else:
         assert annotations["dashboard_url"] == dashboard + "?var-bot={{ $labels.bot | urlquery }}"
         assert "bot:status_part" in annotations["bot_status"]
     if name not in ALERTS_WITHOUT_ACTIONS:
-        assert re.fullmatch(r"[a-z_]+(,[a-z_]+)*", annotations["recommended_actions"])
+        assert set(annotations["recommended_actions"].split(",")) <= ACTIONS
 
 
 def test_bot_status_is_the_same_everywhere() -> None:
-    assert len({rule["annotations"]["bot_status"] for rule in alerts() if rule["alert"] not in STACK_ALERTS}) == 1
+    assert len({rule["annotations"]["bot_status"] for rule in alerts() if of_a_bot(rule)}) == 1
+
+
+def test_each_condition_is_one_alerts() -> None:
+    """A silence is for a condition: of two alerts it would hide the other one."""
+    pairs = {(rule["alert"], rule["labels"]["condition"]) for rule in alerts()}
+    assert len(pairs) == len({name for name, _ in pairs}) == len({condition for _, condition in pairs})
+
+
+def test_each_threshold_named_exists() -> None:
+    """And each name is one that has an alert or, so far, none."""
+    named = {name for rule in rules() for name in re.findall(r'threshold="(\w+)"', rule["expr"])}
+    assert named <= {name for table in THRESHOLDS.values() for name in table}
+    without = {"drawdown_escalation"}
+    assert named == {name for severity in ("critical", "warning") for name in THRESHOLDS[severity]} - without
+
+
+@pytest.mark.parametrize("name", sorted({rule["alert"] for rule in alerts()}))
+def test_every_alert_is_tested(name: str) -> None:
+    assert any(f"alertname: {name}}}" in file.read_text(encoding="utf-8") for file in UNIT_TESTS)
 
 
 @pytest.mark.parametrize("name", sorted({rule["alert"] for rule in alerts()}))
