@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter import __main__, bots
+from exporter import bots, server
 from native.settings import RELOADABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ def test_it_gets_of_env_what_it_gets_without_containers(exporter: dict[str, Any]
 
 def test_it_may_have_as_many_threads_as_can_hang_at_once(exporter: dict[str, Any]) -> None:
     """Of the server, of readings with a timer each, and of the most disks; what is left is for probes."""
-    assert exporter["pids_limit"] > __main__._SERVER["threads"] + 2 * bots._MOST_THREADS + 20 + 256
+    assert exporter["pids_limit"] > server._SETTINGS["threads"] + 2 * bots._MOST_THREADS + 20 + 256
 
 
 def test_its_data_folder_is_its_users_and_no_other_service_runs_as_that(exporter: dict[str, Any]) -> None:

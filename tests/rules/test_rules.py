@@ -1,7 +1,10 @@
 """Checks prometheus/: syntax, promtool's unit tests beside this file, and what the rules name elsewhere."""
 
+import os
 import re
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +90,16 @@ def jobs() -> list[dict[str, Any]]:
     return scrape_configs
 
 
+@pytest.fixture(scope="module")
+def unit_tests() -> Iterator[dict[Path, Future[None]]]:
+    """promtool's tests under way, one a processor: each takes seconds of just one."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {file: pool.submit(promtool, "test", "rules", file) for file in UNIT_TESTS}
+
+
 @pytest.mark.parametrize("file", UNIT_TESTS, ids=lambda file: file.stem)
-def test_unit(file: Path) -> None:
-    promtool("test", "rules", file)
+def test_unit(unit_tests: dict[Path, Future[None]], file: Path) -> None:
+    unit_tests[file].result()
 
 
 def test_syntax() -> None:
