@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from exporter.bots import Bots
-from exporter.config import ConfigError, load
+from exporter.config.load import ConfigError, load
 from exporter.push import bears_token
 from exporter.reference import reference
 from exporter.schema import json_schema

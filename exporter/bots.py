@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from exporter.config import ConfigError, load
-from exporter.credentials import secret_of
-from exporter.entries import BotEntry, DemoBot, FileBot, FreqtradeBot, HttpBot, Monitoring, PushBot
+from exporter.config.credentials import secret_of
+from exporter.config.entries import BotEntry, DemoBot, FileBot, FreqtradeBot, HttpBot, Monitoring, PushBot
+from exporter.config.load import ConfigError, load
 from exporter.host import Host
 from exporter.mute import muted
 from exporter.reading import BotReader

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from exporter.equity import EquityCurve
-from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
-from exporter.history import History, Trade
+from exporter.figures.equity import EquityCurve
+from exporter.figures.histogram import RESPONSE_TIME_BUCKETS, Buckets
+from exporter.figures.history import History, Trade
 from exporter.schema import ClosedTrade, StateDocument, meant, parsed, ratio, state_of, take_unknown_keys, times
 from exporter.state import BotState, SourceError
 

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from exporter.settings import duration
-from exporter.yaml_lines import YamlError, load_with_lines
+from exporter.config.settings import duration
+from exporter.config.yaml_lines import YamlError, load_with_lines
 
 _FILE = "muted.json"
 # A bot that is to be silent for longer has thresholds of its own.

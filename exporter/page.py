@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import get_args
 
 from exporter.bots import Bots
-from exporter.entries import DemoBot
+from exporter.config.entries import DemoBot
+from exporter.figures.results import complete
 from exporter.reading import BotReader, Record, read_all
-from exporter.results import complete
 from exporter.sources import Group, Part
 from exporter.state import BotState
 

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Literal, TypeVar
 
 from exporter.bucket import Bucket
-from exporter.entries import BotEntry
+from exporter.config.entries import BotEntry
 from exporter.sources import Group, Part, Source
 from exporter.state import REASONS, BotState, SourceError
 

@@ -10,10 +10,10 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
 from exporter.bots import Bots
+from exporter.figures.results import Limits, complete, whole
 from exporter.metrics import bot, config, exporter, host, market, model, system, trading
 from exporter.metrics.families import Families
 from exporter.reading import BotReader, read_all
-from exporter.results import Limits, complete, whole
 from exporter.sources import Group
 from exporter.state import BotState
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
-from exporter.equity import EquitySummary
-from exporter.histogram import Histogram
-from exporter.history import Summary
+from exporter.figures.equity import EquitySummary
+from exporter.figures.histogram import Histogram
+from exporter.figures.history import Summary
 from exporter.values import CURRENCY, FIRST_SECOND, LAST_SECOND, MOST
 
 Status = Literal["running", "paused", "stopped", "reloading", "error", "unknown"]

@@ -14,7 +14,7 @@ from werkzeug.routing import BaseConverter
 
 from exporter import __version__
 from exporter.bots import Bots
-from exporter.config import ConfigError
+from exporter.config.load import ConfigError
 from exporter.metrics import GROUPS
 from exporter.page import rows
 from exporter.push import Pushes, RefusedError

@@ -9,15 +9,15 @@ from typing import get_args
 import pytest
 
 from exporter import schema, state
-from exporter.config import load
-from exporter.entries import AnyBot, Monitoring
-from exporter.maintenance import Window
+from exporter.config.entries import AnyBot, Monitoring
+from exporter.config.load import load
+from exporter.config.maintenance import Window
+from exporter.config.sections import SECTIONS, series
+from exporter.config.settings import PRESETS, Range, Switch
+from exporter.config.thresholds import THRESHOLDS
 from exporter.metrics import GROUPS
 from exporter.reference import reference
 from exporter.schema import json_schema
-from exporter.sections import SECTIONS, series
-from exporter.settings import PRESETS, Range, Switch
-from exporter.thresholds import THRESHOLDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

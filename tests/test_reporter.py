@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 import reporter
 from exporter import schema, state
 from exporter.document import Documents
-from exporter.equity import EquityCurve, EquitySummary
+from exporter.figures.equity import EquityCurve, EquitySummary
 from exporter.schema import EquityPoint
 from exporter.sources.file import FileSource
 from exporter.state import BotState

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.entries import Monitoring
+from exporter.config.entries import Monitoring
+from exporter.config.thresholds import OF_THE_HOST, Thresholds
 from exporter.metrics.families import Families, Family
-from exporter.thresholds import OF_THE_HOST, Thresholds
 
 THRESHOLD = Family(
     "trading_bot_threshold",

@@ -12,7 +12,7 @@ from io import StringIO
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from exporter.histogram import Histogram
+from exporter.figures.histogram import Histogram
 
 
 class Family(NamedTuple):

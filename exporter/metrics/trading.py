@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exporter.history import MOST_PAIRS, Summary
+from exporter.figures.history import MOST_PAIRS, Summary
 from exporter.metrics.families import Families, Family
 from exporter.state import Position, Trading
 

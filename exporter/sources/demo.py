@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
-from exporter.history import History, Trade
+from exporter.figures.histogram import RESPONSE_TIME_BUCKETS, Buckets
+from exporter.figures.history import History, Trade
 from exporter.sources import DOCUMENT, Group, Part
 from exporter.sources.demo_values import MARKETS, markets_at, model_at, response_time, system_at
 from exporter.state import Bot, BotState, Position, Regime, Trading

@@ -14,8 +14,8 @@ from threading import Lock
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from exporter.histogram import RESPONSE_TIME_BUCKETS, Buckets
-from exporter.history import Summary
+from exporter.figures.histogram import RESPONSE_TIME_BUCKETS, Buckets
+from exporter.figures.history import Summary
 from exporter.sources import Group, Part
 from exporter.sources.client import MIB, get, new_session, parsed
 from exporter.sources.freqtrade_trades import TradeReader

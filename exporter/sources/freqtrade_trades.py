@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from exporter.history import History, Trade
+from exporter.figures.history import History, Trade
 from exporter.state import SourceError
 from exporter.values import finite, label, seconds
 

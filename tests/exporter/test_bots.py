@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from exporter.bots import Bots
-from exporter.config import ConfigError, load
-from exporter.entries import Monitoring
+from exporter.config.entries import Monitoring
+from exporter.config.load import ConfigError, load
 from exporter.scrape import scrape
 from tests.exporter.documents import full, write
 from tests.exporter.freqtrade_server import PASSWORD, FreqtradeServer

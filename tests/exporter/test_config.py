@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import thresholds
-from exporter.config import ConfigError, load
-from exporter.entries import DemoBot, FileBot, FreqtradeBot
+from exporter.config import thresholds
+from exporter.config.entries import DemoBot, FileBot, FreqtradeBot
+from exporter.config.load import ConfigError, load
 from tests.stack import ROOT
 
 DEMO = "bots: [{name: demo, type: demo}]\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import ConfigError, load
-from exporter.credentials import secret_of
+from exporter.config.credentials import secret_of
+from exporter.config.load import ConfigError, load
 from tests.exporter.freqtrade_server import PASSWORD
 
 TOKEN = "0123456789abcdef"

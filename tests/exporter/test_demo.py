@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.bots import Bots
-from exporter.history import Summary
-from exporter.results import Limits, complete
+from exporter.figures.history import Summary
+from exporter.figures.results import Limits, complete
 from exporter.schema import StateDocument
 from exporter.sources.demo import CAPITAL, DAY, PAIRS, STAKE, STOP, DemoSource
 from exporter.state import REGIMES, TRENDS, BotState, Model, System, Trading

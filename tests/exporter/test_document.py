@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.document import Documents
-from exporter.histogram import RESPONSE_TIME_BUCKETS, Histogram
-from exporter.results import Limits, complete
+from exporter.figures.histogram import RESPONSE_TIME_BUCKETS, Histogram
+from exporter.figures.results import Limits, complete
 from exporter.schema import StateDocument, json_schema
 from exporter.state import STATUSES, BotState, SourceError
 from tests.exporter.documents import MARKET, MODEL, SYSTEM

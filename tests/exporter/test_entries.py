@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import ConfigError, load
-from exporter.entries import FileBot, FreqtradeBot, HttpBot, ProcessEntry, PushBot
+from exporter.config.entries import FileBot, FreqtradeBot, HttpBot, ProcessEntry, PushBot
+from exporter.config.load import ConfigError, load
 
 TOKEN = "0123456789abcdef"
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.histogram import Histogram
+from exporter.figures.histogram import Histogram
 from exporter.metrics.families import Families, Family
 
 GAUGE = Family("trading_bot_a", "A gauge.", ("one", "other"))

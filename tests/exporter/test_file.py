@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.document import Documents
-from exporter.results import Limits, complete
+from exporter.figures.results import Limits, complete
 from exporter.sources import BESIDE, DOCUMENT
 from exporter.sources.file import FileSource
 from exporter.state import BotState, SourceError

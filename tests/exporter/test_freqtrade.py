@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.histogram import RESPONSE_TIME_BUCKETS
-from exporter.results import Limits, complete
+from exporter.figures.histogram import RESPONSE_TIME_BUCKETS
+from exporter.figures.results import Limits, complete
 from exporter.sources.freqtrade import FreqtradeSource, bot_of, candles_current_until, positions_of, trading_of
 from exporter.state import BotState, SourceError
 from tests.exporter import freqtrade_server as play

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.history import History
+from exporter.figures.history import History
 from exporter.sources.freqtrade_trades import RESERVE, TradeReader, trade_of
 from exporter.state import SourceError
 from tests.exporter.freqtrade_server import recorded_trades

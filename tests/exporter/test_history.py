@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.daily import Daily
-from exporter.history import DURATION_BUCKETS, MOST_PAIRS, PROFIT_RATIO_BUCKETS, History, Summary, Trade
+from exporter.figures.daily import Daily
+from exporter.figures.history import DURATION_BUCKETS, MOST_PAIRS, PROFIT_RATIO_BUCKETS, History, Summary, Trade
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = 1_790_000_000.0

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.entries import HttpBot
+from exporter.config.entries import HttpBot
 from exporter.reading import BotReader
 from exporter.schema import MAX_BYTES
 from exporter.sources.http import HttpSource

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.bots import Bots
-from exporter.config import ConfigError, load
-from exporter.maintenance import Window
-from exporter.schedule import DAYS, Recurring, hour
+from exporter.config.load import ConfigError, load
+from exporter.config.maintenance import Window
+from exporter.config.schedule import DAYS, Recurring, hour
 from exporter.scrape import scrape
 from tests.exporter.helpers import Samples, set_clock, soon
 from tests.exporter.test_schedule import near_changes

@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.bots import Bots
-from exporter.histogram import Buckets
-from exporter.history import History, Trade
+from exporter.config.thresholds import defaults, merged
+from exporter.figures.histogram import Buckets
+from exporter.figures.history import History, Trade
 from exporter.metrics import GROUPS, METRICS, bot, config, exporter, market, model, system, trading
 from exporter.metrics.families import Families, Family
 from exporter.reading import Record
 from exporter.scrape import scrape
 from exporter.state import REGIMES, STATUSES, TRENDS, Bot, BotState, Market, Model, Position, System, Trading
-from exporter.thresholds import defaults, merged
 from tests.binaries import binary
 from tests.exporter.documents import full, write
 from tests.exporter.helpers import Samples, soon, wait_until

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter import daily
-from exporter.course import Course
-from exporter.equity import EquityCurve
-from exporter.histogram import Buckets
-from exporter.history import History, Trade
-from exporter.results import Limits, complete
+from exporter.figures import daily
+from exporter.figures.course import Course
+from exporter.figures.equity import EquityCurve
+from exporter.figures.histogram import Buckets
+from exporter.figures.history import History, Trade
+from exporter.figures.results import Limits, complete
 from exporter.schema import EquityPoint
 from exporter.state import BotState, Position, Trading
 

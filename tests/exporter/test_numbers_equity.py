@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from exporter.equity import EquityCurve
-from exporter.results import Limits, complete
+from exporter.figures.equity import EquityCurve
+from exporter.figures.results import Limits, complete
+from exporter.figures.statistics import DAYS_A_YEAR, drawdown
 from exporter.state import BotState
-from exporter.statistics import DAYS_A_YEAR, drawdown
 from tests.exporter.numbers import ZONES, equal
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from exporter.daily import Calendar
-from exporter.history import History, Summary, Trade
-from exporter.results import Limits, complete
+from exporter.figures.daily import Calendar
+from exporter.figures.history import History, Summary, Trade
+from exporter.figures.results import Limits, complete
+from exporter.figures.statistics import DAYS_A_YEAR
 from exporter.state import BotState, Trading
-from exporter.statistics import DAYS_A_YEAR
 from tests.exporter.numbers import ZONES, equal
 
 ALL = Limits(min_trades=1, min_days=2)

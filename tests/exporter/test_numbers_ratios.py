@@ -10,8 +10,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from exporter.daily import Daily
-from exporter.statistics import DAYS_A_YEAR, annual_growth, calmar_ratio, daily_returns, sharpe_ratio, sortino_ratio
+from exporter.figures.daily import Daily
+from exporter.figures.statistics import (
+    DAYS_A_YEAR,
+    annual_growth,
+    calmar_ratio,
+    daily_returns,
+    sharpe_ratio,
+    sortino_ratio,
+)
 from tests.exporter.numbers import equal
 
 TODAY = dt.date(2026, 11, 21)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from exporter.bots import Bots
-from exporter.config import ConfigError, load
+from exporter.config.load import ConfigError, load
+from exporter.config.sections import SECTIONS, series
+from exporter.config.settings import PRESETS
+from exporter.config.thresholds import THRESHOLDS
 from exporter.scrape import scrape
-from exporter.sections import SECTIONS, series
-from exporter.settings import PRESETS
-from exporter.thresholds import THRESHOLDS
 from tests.exporter.helpers import Samples, set_clock, soon
 
 MakeBots = Callable[[str], Bots]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exporter.entries import DemoBot
+from exporter.config.entries import DemoBot
 from exporter.reading import BotReader, read_all
 from exporter.sources import BESIDE, DOCUMENT, Group, Part
 from exporter.state import Bot, BotState, SourceError, System

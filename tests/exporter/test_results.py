@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.equity import EquityCurve
-from exporter.history import History, Trade
-from exporter.results import Limits, complete, whole
+from exporter.figures.equity import EquityCurve
+from exporter.figures.history import History, Trade
+from exporter.figures.results import Limits, complete, whole
 from exporter.schema import EquityPoint
 from exporter.state import BotState, Position, Trading
 

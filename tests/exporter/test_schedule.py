@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.schedule import DAYS, Recurring, hour, moment, weekly
+from exporter.config.schedule import DAYS, Recurring, hour, moment, weekly
 
 # Of every kind: no changes, changes of an hour, of half an hour, at midnight, at a minute past it, a day left out.
 ZONES = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from exporter.bots import Bots
+from exporter.figures.results import Limits, complete
 from exporter.metrics import GROUPS, METRICS
 from exporter.page import rows
-from exporter.results import Limits, complete
 from exporter.scrape import scrape
 from exporter.sources import freqtrade_trades
 from exporter.state import BotState, Trading

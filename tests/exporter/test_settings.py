@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.settings import PRESETS, Range, Switch, duration
+from exporter.config.settings import PRESETS, Range, Switch, duration
 
 SECONDS = Range(60, 3600, 300, "seconds")
 RATIO = Range(0.1, 0.5, 0.2, "ratio", "experienced")

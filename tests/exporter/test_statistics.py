@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.statistics import (
+from exporter.figures.statistics import (
     annual_growth,
     calmar_ratio,
     daily_returns,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.thresholds import THRESHOLDS, defaults, faults, merged, order_faults
+from exporter.config.thresholds import THRESHOLDS, defaults, faults, merged, order_faults
 
 ALL = [(s, n) for s, table in THRESHOLDS.items() for n in table]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.yaml_lines import YamlError, load_with_lines
+from exporter.config.yaml_lines import YamlError, load_with_lines
 
 
 def test_the_line_of_every_key() -> None:

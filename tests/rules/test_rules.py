@@ -12,8 +12,8 @@ import markdown
 import pytest
 import yaml
 
+from exporter.config.thresholds import THRESHOLDS
 from exporter.metrics import METRICS
-from exporter.thresholds import THRESHOLDS
 from responder.runbooks import EXTENSIONS
 from tests.binaries import binary
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exporter import settings
-from exporter.settings import Fault, Preset, Range, Switch, Value, switched
+from exporter.config import settings
+from exporter.config.settings import Fault, Preset, Range, Switch, Value, switched
 
 # What is served in which unit ends so, and what belongs to a section begins so.
 _ENDS = {

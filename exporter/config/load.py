@@ -14,12 +14,12 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from exporter import maintenance, sections, thresholds
-from exporter.credentials import secret_of
-from exporter.entries import AnyBot, BotEntry, Monitoring, own_thresholds
-from exporter.settings import PRESETS
-from exporter.thresholds import Thresholds
-from exporter.yaml_lines import YamlError, load_with_lines
+from exporter.config import maintenance, sections, thresholds
+from exporter.config.credentials import secret_of
+from exporter.config.entries import AnyBot, BotEntry, Monitoring, own_thresholds
+from exporter.config.settings import PRESETS
+from exporter.config.thresholds import Thresholds
+from exporter.config.yaml_lines import YamlError, load_with_lines
 
 Key = tuple[str | int, ...]
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from exporter import statistics
+from exporter.figures import statistics
 
 _DAY = 86400
 

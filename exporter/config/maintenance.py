@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from exporter.entry import Entry
-from exporter.schedule import DAYS, Recurring, hour, moment
-from exporter.settings import duration
+from exporter.config.entry import Entry
+from exporter.config.schedule import DAYS, Recurring, hour, moment
+from exporter.config.settings import duration
 
 # A window that never ends would silence a bot for good.
 _MINUTE, _DAILY_MOST, _WEEKLY_MOST = 60, 23 * 3600, 6 * 86400

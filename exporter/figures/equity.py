@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from exporter.daily import Calendar, Daily
-from exporter.statistics import drawdown
+from exporter.figures.daily import Calendar, Daily
+from exporter.figures.statistics import drawdown
 
 
 class Point(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from exporter.entries import BotEntry, FreqtradeBot, HttpBot, PushBot
+from exporter.config.entries import BotEntry, FreqtradeBot, HttpBot, PushBot
 from exporter.opening import open_file
 
 # A token is made by a machine; one that somebody typed can be guessed.

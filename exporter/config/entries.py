@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from exporter import sections, thresholds
-from exporter.entry import Entry
-from exporter.maintenance import Window
-from exporter.reports import ReportsEntry, whole
-from exporter.results import Limits
-from exporter.settings import Preset, duration
+from exporter.config import sections, thresholds
+from exporter.config.entry import Entry
+from exporter.config.maintenance import Window
+from exporter.config.reports import ReportsEntry, whole
+from exporter.config.settings import Preset, duration
+from exporter.config.thresholds import Thresholds
+from exporter.figures.results import Limits
 from exporter.sources.network import address
-from exporter.thresholds import Thresholds
 
 
 def _zone(name: str) -> str:

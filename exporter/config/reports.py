@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator
 
-from exporter.entry import Entry
-from exporter.schedule import Recurring, hour, weekly
-from exporter.settings import switched
+from exporter.config.entry import Entry
+from exporter.config.schedule import Recurring, hour, weekly
+from exporter.config.settings import switched
 
 Report = Recurring | Literal["off"]
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.daily import Daily
-from exporter.equity import EquitySummary
-from exporter.history import Summary
+from exporter.figures.daily import Daily
+from exporter.figures.equity import EquitySummary
+from exporter.figures.history import Summary
+from exporter.figures.statistics import calmar_ratio, drawdown
 from exporter.state import BotState, Position, Trading
-from exporter.statistics import calmar_ratio, drawdown
 
 # What is absent until enough trades are closed, and what needs enough days besides.
 _NEED_TRADES = ("win_rate", "profit_factor", "expectancy", "recovery_factor", "trades_per_hour", "trades_per_day")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from exporter.course import Course
-from exporter.daily import Calendar, Daily
-from exporter.histogram import Buckets, Histogram
-from exporter.trades import Trade as Trade
-from exporter.trades import TradeIds, digest
+from exporter.figures.course import Course
+from exporter.figures.daily import Calendar, Daily
+from exporter.figures.histogram import Buckets, Histogram
+from exporter.figures.trades import Trade as Trade
+from exporter.figures.trades import TradeIds, digest
 
 DURATION_BUCKETS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
 PROFIT_RATIO_BUCKETS = (-0.1, -0.05, -0.02, -0.01, -0.005, -0.002, 0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)

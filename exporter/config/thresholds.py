@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exporter import settings
-from exporter.settings import Fault, Preset, Range, Value
+from exporter.config import settings
+from exporter.config.settings import Fault, Preset, Range, Value
 
 Thresholds = dict[str, dict[str, Value]]  # severity → threshold → value
 

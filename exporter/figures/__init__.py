@@ -1,0 +1,1 @@
+"""What closed trades, open positions and the curve of equity come to."""
