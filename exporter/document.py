@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import time
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 
 # A bot's clock may be ahead of ours by this much.
 MAX_AHEAD = 60.0
-# Documents that are taken at the same time, for several bots, would need their memory together, and gain nothing.
+# Large documents that are taken at the same time, for several bots, would need their memory together, and gain nothing.
+_LARGE = 64 * 1024
 _one_at_a_time = Lock()
 _MOST_WARNINGS = 50
 
@@ -70,7 +72,7 @@ class Documents:
             OutdatedError: it is older.
         """
         try:
-            with _one_at_a_time:
+            with _one_at_a_time if len(text) > _LARGE else contextlib.nullcontext():
                 self._take(text, in_order)
         except SourceError as error:
             self.fail(error.reason, str(error))

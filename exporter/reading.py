@@ -29,7 +29,7 @@ _LOG_LINES = 20, 0.1
 _GRACE = 0.3  # seconds
 # So many bots are read ahead, for each reading that is under way takes a thread, and memory. When one doesn't answer
 # within so many seconds, all the others are begun: one that hangs costs them nothing.
-_AHEAD, _QUICK = 64, 0.02
+_AHEAD, _QUICK = 16, 0.02
 
 
 @dataclass
@@ -190,7 +190,8 @@ def read_all(
 
     for number, reader in enumerate(readers):
         start_until(number + _AHEAD)
-        if wait(started[number].values(), timeout=_QUICK).not_done:
+        under_way = [reading for reading in started[number].values() if not reading.done()]
+        if under_way and wait(under_way, timeout=_QUICK).not_done:
             start_until(len(readers))
         states = {part: reader.finish(part, reading, deadline) for part, reading in started[number].items()}
         started[number] = {}  # not to keep a thousand states
