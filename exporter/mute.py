@@ -78,7 +78,8 @@ def _apply(bot: str, how_long: str, config: Path, data: Path, now: float) -> str
     if until is None:
         return f"No longer muted: {who}. What monitoring.yml has as maintenance stays."
     end = datetime.fromtimestamp(until, zone)
-    return f"Muted until {end:%Y-%m-%d %H:%M %Z}, in effect within 30 s: {who}. To end it: make unmute BOT={bot!r}"
+    ending = f"python -m exporter.mute {bot!r} off"
+    return f"Muted until {end:%Y-%m-%d %H:%M %Z}, in effect within 30 s: {who}. To end it: {ending}"
 
 
 def _seconds(how_long: str) -> float:
