@@ -1,7 +1,7 @@
 """Mutes a bot's alerts for a time, without an edit of monitoring.yml: `python -m exporter.mute BOT 2h`, or `BOT off`.
 
 What is muted stands in a file of the exporter's data folder, so it outlives a restart, and the exporter serves it as
-maintenance: alerts are muted, and the bot's SLA doesn't count the time.
+maintenance, for rules that mute the bot's alerts and leave the time out of its SLA. None of ours reads it yet.
 """
 
 from __future__ import annotations

@@ -73,6 +73,20 @@ def read_groups(
     return {bot.name: states for bot, states in read_all(bots, groups, soon(seconds))}
 
 
+def read_together(bot: BotReader, groups: list[Group], released: threading.Event) -> list[BotState | None]:
+    """What scrapes get that come while a reading is under way, which ends when it is released."""
+    states: list[BotState | None] = []
+    scrapes = [threading.Thread(target=lambda g=g: states.append(read(bot, g))) for g in groups]
+    for scrape in scrapes:
+        scrape.start()
+    wait_until(lambda: reads(bot))
+    time.sleep(0.05)
+    released.set()
+    for scrape in scrapes:
+        scrape.join()
+    return states
+
+
 def raising(*errors: Exception) -> Callable[[Part, float], BotState]:
     """Raise these one after another, then answer."""
     left = list(errors)
@@ -91,16 +105,7 @@ def test_simultaneous_scrapes_share_one_reading(pool: ThreadPoolExecutor, releas
         return RUNNING
 
     bot = reader(pool, slow)
-    states: list[BotState | None] = []
-    scrapes = [threading.Thread(target=lambda: states.append(read(bot))) for _ in range(8)]
-    for scrape in scrapes:
-        scrape.start()
-    wait_until(lambda: reads(bot))
-    time.sleep(0.05)
-    released.set()
-    for scrape in scrapes:
-        scrape.join()
-    assert states == [RUNNING] * 8
+    assert read_together(bot, ["bot"] * 8, released) == [RUNNING] * 8
     assert reads(bot) == ["bot"]
     # The next scrape reads anew: nothing is served from before.
     assert read(bot) is RUNNING
@@ -221,15 +226,7 @@ def test_groups_that_need_the_same_part_share_its_reading(pool: ThreadPoolExecut
         return RUNNING
 
     bot = of_sources(pool, ScriptedSource(slow, DOCUMENT))
-    states: list[BotState | None] = []
-    scrapes = [threading.Thread(target=lambda g=g: states.append(read(bot, g))) for g in DOCUMENT]
-    for scrape in scrapes:
-        scrape.start()
-    wait_until(lambda: reads(bot))
-    time.sleep(0.05)
-    released.set()
-    for scrape in scrapes:
-        scrape.join()
+    states = read_together(bot, list(DOCUMENT), released)
     assert (states, reads(bot)) == ([RUNNING] * 5, ["state"])
     assert read_groups([bot], tuple(DOCUMENT))["x"] == {group: [RUNNING] for group in DOCUMENT}
     assert reads(bot) == ["state"] * 2
