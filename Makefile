@@ -4,7 +4,7 @@ SERVICE ?=
 export MODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check test test-docker lint bench lock venv-dev
+.PHONY: help up down status logs check mute unmute test test-docker lint bench lock venv-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,12 @@ logs: ## the last lines of the logs (SERVICE=prometheus for one, FOLLOW=1 to go 
 check: ## validate monitoring.yml; tells every fault with its line
 	@./stack.sh venv
 	@.venv/bin/python -m native check
+
+mute: ## mute a bot's alerts for a time: BOT=my-bot FOR=2h (BOT=all for all)
+	@./stack.sh mute
+
+unmute: ## end that: BOT=my-bot
+	@./stack.sh unmute
 
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools

@@ -5,6 +5,7 @@
 #   stack.sh down                stop everything; data and passwords are kept
 #   stack.sh status              a line for each component
 #   stack.sh logs [COMPONENT]    the last lines; FOLLOW=1 goes on with what comes
+#   stack.sh mute, unmute        mute the alerts of BOT for the time FOR; end that
 #   stack.sh venv [dev]          make .venv, with the tools for tests where asked
 #
 # MODE=docker or MODE=native forces a way to run.
@@ -339,6 +340,15 @@ case ${1:-} in
       *) [ -d .stack/log ] || die "There are no logs yet. Start the stack with: make up"
          native logs ${follow:+--follow} ${2:+"$2"} | without_tokens ;;
     esac ;;
+  mute | unmute)
+    [ "$1" = mute ] || FOR=off
+    [ -n "${BOT:-}" ] && [ -n "${FOR:-}" ] || die "Which bot, and how long? Such as: make mute BOT=my-bot FOR=2h"
+    case $(running) in
+      docker) docker compose exec -T exporter python -m exporter.mute --config /project/monitoring.yml --data-dir /data \
+                -- "$BOT" "$FOR" </dev/null ;;
+      native) .venv/bin/python -m exporter.mute --data-dir .stack/data/exporter -- "$BOT" "$FOR" ;;
+      *) die "Nothing runs. Start it with: make up" ;;
+    esac ;;
   venv) venv "${2:-}" ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -78,8 +78,7 @@ def _apply(bot: str, how_long: str, config: Path, data: Path, now: float) -> str
     if until is None:
         return f"No longer muted: {who}. What monitoring.yml has as maintenance stays."
     end = datetime.fromtimestamp(until, zone)
-    ending = f"python -m exporter.mute {bot!r} off"
-    return f"Muted until {end:%Y-%m-%d %H:%M %Z}, in effect within 30 s: {who}. To end it: {ending}"
+    return f"Muted until {end:%Y-%m-%d %H:%M %Z}, in effect within 30 s: {who}. To end it: make unmute BOT={bot!r}"
 
 
 def _seconds(how_long: str) -> float:

@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, Range]] = {
     "escalation": {
         "no_response": Range(900, 7200, 1800, "seconds", "experienced"),
         "system_down": Range(300, 1800, 600, "seconds", "experienced"),
-        "repeated": Range(2, 10, 3, "times in 1 h", "experienced"),
+        "repeated": Range(2, 10, 3, "times in 1 h", "experienced", whole=True),
     },
     "benchmarks": {
         "win_rate": Range(0.3, 0.8, 0.5, "ratio"),

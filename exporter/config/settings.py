@@ -44,18 +44,20 @@ class Range:
     default: float
     unit: str
     since: Preset | None = "beginner"  # the first preset that switches it on; None leaves it to the user
+    whole: bool = False  # a count
 
     @property
     def allowed(self) -> str:
         """What it may be, for messages."""
         unit = "seconds, or such as 5m" if self.unit == "seconds" else self.unit
-        return f"must be {self.low:g} to {self.high:g} ({unit}), on or off"
+        kind = "a whole number from " if self.whole else ""
+        return f"must be {kind}{self.low:g} to {self.high:g} ({unit}), on or off"
 
     def read(self, given: object) -> Value | None:
         """The value that is meant; None where it is not allowed."""
         number = duration(given) if self.unit == "seconds" else given
         if isinstance(number, int | float) and not isinstance(number, bool):
-            return number if self.low <= number <= self.high else None
+            return number if self.low <= number <= self.high and (not self.whole or number == int(number)) else None
         said = switched(given)
         return self.default if said == "on" else said
 

@@ -103,7 +103,7 @@ def faults(given: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def order_faults(thresholds: Thresholds) -> Iterator[Fault]:
-    """Warnings of a complete set that would come only after their critical."""
+    """Of a complete set: warnings that would come only after their critical, and an escalation before its alert."""
     for name, threshold in THRESHOLDS["warning"].items():
         warning, critical = thresholds["warning"].get(name), thresholds["critical"].get(name)
         if threshold.warns is None or not isinstance(warning, int | float) or not isinstance(critical, int | float):
@@ -111,3 +111,7 @@ def order_faults(thresholds: Thresholds) -> Iterator[Fault]:
         late = warning > critical if threshold.warns == "below" else warning < critical
         if late:
             yield ("warning", name), warning, f"must be {threshold.warns} the critical one, which is {critical:g}"
+    limit, escalation = (thresholds["critical"].get(name) for name in ("max_drawdown", "drawdown_escalation"))
+    if isinstance(limit, int | float) and isinstance(escalation, int | float) and escalation < limit:
+        allowed = f"must be at least max_drawdown, which is {limit:g}, or off: it escalates a drawdown that is worse"
+        yield ("critical", "drawdown_escalation"), escalation, allowed

@@ -55,7 +55,7 @@ bots:
   - {name: c, type: freqtrade, url: "http://127.0.0.1:8080/", username: u, password_env: ONE_PASSWORD}
   - {name: d, type: freqtrade, url: "https://[::1]:8443/bot", username: u, password_file: password}
 thresholds:
-  critical: {max_drawdown: 0.2, error_rate: off, cpu_usage: 'off'}
+  critical: {max_drawdown: 0.2, drawdown_escalation: 0.2, error_rate: off, cpu_usage: 'off'}
   warning: {win_rate: 0.5}
 """,
         encoding="utf-8",
@@ -165,6 +165,15 @@ def test_a_section_that_is_commented_out_has_its_defaults(file: Path, section: s
         (
             DEMO + "thresholds: {warning: {network_latency: 4}, critical: {network_latency: on}}",
             "2: thresholds.warning.network_latency is 4: must be below the critical one, which is 2",
+        ),
+        (
+            DEMO + "thresholds: {critical: {drawdown_escalation: 0.08}}",
+            "2: thresholds.critical.drawdown_escalation is 0.08: must be at least max_drawdown, which is 0.1, or off: "
+            "it escalates a drawdown that is worse",
+        ),
+        (
+            DEMO + "escalation: {repeated: 2.5}",
+            "2: escalation.repeated is 2.5: must be a whole number from 2 to 10 (times in 1 h), on or off",
         ),
         ("bots:\n- name: 2026-01-01\n  type: demo\n", "2: bots[0].name is 2026-01-01: must be a valid string"),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from exporter.bots import Bots
 from exporter.mute import main, muted, read
 from exporter.scrape import scrape
 from tests.exporter.helpers import Samples, set_clock, soon
+from tests.stack import ROOT
 
 NOW = 1795255243.0
 TEXT = "timezone: Europe/Berlin\nbots: [{name: a b, type: demo}, {name: c, type: push, token_env: NOT_SET_HERE}]\n"
@@ -32,7 +35,7 @@ def mute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 def test_for_a_time(mute: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mute("a b", "2h") == 0
     assert capsys.readouterr().out == (
-        "Muted until 2026-11-21 13:00 CET, in effect within 30 s: a b. To end it: python -m exporter.mute 'a b' off\n"
+        "Muted until 2026-11-21 13:00 CET, in effect within 30 s: a b. To end it: make unmute BOT='a b'\n"
     )
     data = tmp_path / "data"
     assert (muted(data, NOW), muted(data, NOW + 7199), muted(data, NOW + 7200)) == ({"a b"}, {"a b"}, set())
@@ -112,3 +115,13 @@ def test_the_exporter_serves_it_as_maintenance(
     main([*paths, "b", "off"])
     assert served() == {("a",): 0, ("b",): 0}
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", [["mute"], ["mute", "BOT=x"], ["mute", "FOR=2h"], ["unmute"]])
+def test_make_without_what_it_needs(command: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("BOT", "FOR")}
+    run = subprocess.run(
+        ["make", "-s", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert "Which bot, and how long? Such as: make mute BOT=my-bot FOR=2h" in run.stderr

@@ -228,7 +228,7 @@ def test_every_fault_at_once(tmp_path: Path) -> None:
             f"3: sla.uptime is 1: unknown key; allowed: {keys['sla']}",
             f"5: escalation.no_response is 10m: must be 900 to 7200 {DURATION}",
             f"6: escalation.system_down is 2 h: must be 300 to 1800 {DURATION}",
-            "7: escalation.repeated is 1: must be 2 to 10 (times in 1 h), on or off",
+            "7: escalation.repeated is 1: must be a whole number from 2 to 10 (times in 1 h), on or off",
             "8: benchmarks is 5: must be a mapping of keys to values, on or off",
             "10: suggestions.win_rate is null: must be 0.3 to 0.8 (ratio), on or off",
             "11: health.memory is 1: must be on or off",

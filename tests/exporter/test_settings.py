@@ -45,6 +45,13 @@ def test_a_duration_is_for_seconds_alone() -> None:
     assert SECONDS.allowed == "must be 60 to 3600 (seconds, or such as 5m), on or off"
 
 
+def test_a_count_is_whole() -> None:
+    count = Range(2, 10, 3, "times in 1 h", whole=True)
+    assert [count.read(given) for given in (2, 3.0, 10, "on", "off")] == [2, 3, 10, 3, "off"]
+    assert [count.read(given) for given in (2.5, 1, 11, float("nan"), float("inf"), "3")] == [None] * 6
+    assert count.allowed == "must be a whole number from 2 to 10 (times in 1 h), on or off"
+
+
 def test_a_switch() -> None:
     assert [Switch().read(given) for given in ("on", True, "off", False)] == [1, 1, "off", "off"]
     assert [Switch().read(given) for given in (1, 0, 1.0, "1", None, "yes", [])] == [None] * 7

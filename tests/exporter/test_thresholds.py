@@ -60,6 +60,15 @@ def test_a_warning_that_comes_after_its_critical(name: str, warning: float, crit
         assert list(order_faults(merged(together, {severity: {name: "off"}}))) == []
 
 
+def test_an_escalation_that_comes_before_its_alert() -> None:
+    together = merged(defaults("production"), {"critical": {"max_drawdown": 0.2}})
+    ((path, value, allowed),) = order_faults(together)
+    assert (path, value) == (("critical", "drawdown_escalation"), 0.15)
+    assert allowed == "must be at least max_drawdown, which is 0.2, or off: it escalates a drawdown that is worse"
+    for fine in ({"max_drawdown": "off"}, {"drawdown_escalation": "off"}, {"drawdown_escalation": 0.2}):
+        assert list(order_faults(merged(together, {"critical": fine}))) == []
+
+
 def test_merging_replaces_what_is_given_only() -> None:
     got = merged(defaults("production"), {"critical": {"max_drawdown": "off"}})
     assert got["critical"].pop("max_drawdown") == "off"
