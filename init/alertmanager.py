@@ -113,7 +113,7 @@ def _receiver(
     told = [key for key in own if key in ready] or [key for key in ready if own and key in models]
     rendered = {key: value for key, value in receiver.items() if key not in CHANNELS and key != "webhook_configs"}
     for key in told:
-        configs = receiver.get(key) or [models[key]]
+        configs = receiver.get(key) or [{**models[key], **_whether_ends_are_told(receiver[own[0]])}]
         rendered[key] = [copy.deepcopy(expanded) for config in configs for expanded in ready[key](config)]
     webhooks = list(receiver.get("webhook_configs", []))
     if own and "inbox" in models and not any(_is_inbox(webhook) for webhook in webhooks):
@@ -126,6 +126,10 @@ def _receiver(
             webhook["url"] = replace_address(webhook["url"], addresses)
         rendered.setdefault("webhook_configs", []).append(webhook)
     return rendered
+
+
+def _whether_ends_are_told(configs: Sequence[Config]) -> Config:
+    return {key: value for key, value in configs[0].items() if key == "send_resolved"}
 
 
 def _absolute_files(value: Any, folder: Path) -> None:

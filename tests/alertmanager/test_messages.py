@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 
 from tests.alertmanager.harness import Alerting, bot_down
 from tests.channels import Mail, SlackServer, SmtpServer, TelegramServer, WebhookServer
@@ -224,6 +225,120 @@ def test_a_bot_that_is_down_explains_its_lesser_alerts(scene: Scene) -> None:
     assert not [m for m in scene.telegram.messages if "LowWinRate · both" in m["text"]]
     # A critical one is told all the same: a drawdown is worst while nobody manages the positions.
     scene.telegram.wait_for_count(lambda m: "HighDrawdown · both" in m["text"], 2)
+
+
+def escalated(bot: str, **labels: str) -> dict[str, Any]:
+    """An escalation of BotDown as our rules send it, just begun."""
+    its = {"alertname": "EscalationNoResponse", "alert": "BotDown", "escalation": "step_2", "role": "technical_lead"}
+    return begun(bot_down(bot, labels=its | labels))
+
+
+def begun(alert: dict[str, Any]) -> dict[str, Any]:
+    """An alert that began just now: an older one leaves at once, before what holds it back is there."""
+    return {**alert, "startsAt": dt.datetime.now(dt.UTC).isoformat()}
+
+
+def test_an_escalation_says_what_it_escalates_and_to_whom(scene: Scene) -> None:
+    scene.alerting.post([escalated("lost")])
+    telegram, slack, mail = scene.all_told("lost", "ESCALATION · FIRING · CRITICAL")
+    title = "BotDown, step 2 for the technical lead · lost"
+    assert f"<b>{title}</b>" in telegram
+    assert title in slack["title"] and title in mail.subject and title in mail.text
+    # The link silences the alert as well.
+    (silence,) = (unquote(link) for link in Parsed(telegram).links if "silences" in link)
+    assert silence.endswith('{bot="lost",condition="bot_down",severity="critical"}')
+
+
+def test_one_silence_stops_an_alert_and_its_escalation(scene: Scene) -> None:
+    matchers = {"condition": "bot_down", "bot": "known", "severity": "critical"}
+    now = dt.datetime.now(dt.UTC)
+    silence = {
+        "matchers": [{"name": name, "value": value, "isRegex": False} for name, value in matchers.items()],
+        "startsAt": now.isoformat(),
+        "endsAt": (now + dt.timedelta(hours=1)).isoformat(),
+        "createdBy": "me",
+        "comment": "I am at it",
+    }
+    url = f"{scene.alerting.url('alertmanager')}/api/v2/silences"
+    requests.post(url, json=silence, timeout=10).raise_for_status()
+    scene.alerting.post([bot_down("known"), escalated("known"), escalated("known", escalation="step_3")])
+    scene.alerting.post([escalated("unknown")])
+    scene.all_told("unknown", "ESCALATION")
+    assert not [m for m in scene.alerting.inbox() if m["bot"] == "known"]
+
+
+def test_a_full_disk_hides_no_other(scene: Scene) -> None:
+    """A critical alert holds back the warning of the same disk, channel or promise alone, escalated ones too."""
+    alerts = []
+    for bot, label, values in (("disks", "path", "/ /data"), ("channels", "channel", "a b"), ("slas", "sla", "a b")):
+        worse, other = values.split()
+        many = {"alertname": "Many", "condition": "many"}
+        alerts.append(bot_down(bot, labels=many | {label: worse}))
+        for value in (worse, other):
+            description = {"description": f"The one of {bot}: {value}."}
+            warning = bot_down(bot, labels=many | {label: value, "severity": "warning"}, annotations=description)
+            alerts.append(begun(warning))
+            step = {"condition": "many", "alert": "Many", "severity": "warning", label: value}
+            alerts.append({**escalated(bot, **step), "annotations": description})
+    scene.alerting.post(alerts)
+
+    def told() -> set[tuple[str, str, str]]:
+        messages = [m for m in scene.alerting.inbox() if m["labels"].get("severity") == "warning"]
+        return {
+            (m["bot"], m["labels"]["alertname"], m["annotations"]["description"])
+            for m in messages
+            if m["bot"] in ("disks", "channels", "slas")
+        }
+
+    wait_for("the others", lambda: len(told()) >= 6)
+    others = {"disks": "/data", "channels": "b", "slas": "b"}
+    names = ("Many", "EscalationNoResponse")
+    assert told() == {(bot, name, f"The one of {bot}: {v}.") for bot, v in others.items() for name in names}
+
+
+def test_in_maintenance_nothing_of_a_bot_is_told_but_its_reports(scene: Scene) -> None:
+    maintenance = bot_down(
+        "worked-on", labels={"alertname": "BotInMaintenance", "condition": "maintenance", "severity": "none"}
+    )
+    report = {"alertname": "WeeklySummary", "condition": "weekly_summary", "severity": "info"}
+    own = {"labels": {"alertname": "Mine", "bot": "worked-on", "severity": "critical"}}
+    scene.alerting.post([maintenance])
+    held_back = [begun(bot_down("worked-on")), escalated("worked-on"), begun(own)]
+    scene.alerting.post([*held_back, begun(bot_down("worked-on", labels=report))])
+    scene.alerting.post([bot_down("next-door"), {"labels": {"alertname": "OfTheHost", "severity": "critical"}}])
+
+    def told(bot: str) -> set[str]:
+        return {m["labels"]["alertname"] for m in scene.alerting.inbox() if m["bot"] == bot}
+
+    wait_for("the others", lambda: "BotDown" in told("next-door") and "OfTheHost" in told(""))
+    wait_for("the report", lambda: told("worked-on"))
+    assert told("worked-on") == {"WeeklySummary"}
+    # The end of the maintenance: what still fires is told then.
+    scene.alerting.post([{**maintenance, "endsAt": dt.datetime.now(dt.UTC).isoformat()}])
+    wait_for("all", lambda: told("worked-on") == {"WeeklySummary", "BotDown", "EscalationNoResponse", "Mine"})
+
+
+def test_a_report_is_one_message_about_all_bots_and_has_no_end(scene: Scene) -> None:
+    labels = {"alertname": "DailySummary", "condition": "daily_summary", "severity": "info"}
+    now = dt.datetime.now(dt.UTC).isoformat()
+    reports = [
+        bot_down(bot, labels=labels, annotations={"description": f"{bot} made 5 USDT."}, starts_at=now)
+        for bot in ("first", "second")
+    ]
+    milestone = {"alertname": "MilestoneReached", "condition": "milestone_reached", "severity": "info"}
+    reached = bot_down("first", labels=milestone | {"milestone": "daily_pnl"}, starts_at=now)
+    scene.alerting.post([*reports, reached])
+    mail = scene.smtp.wait_for(lambda m: "DailySummary" in m.subject)
+    assert mail.subject == "🔵 DailySummary · REPORT"
+    assert "first made 5 USDT." in mail.text and "second made 5 USDT." in mail.text
+    scene.telegram.wait_for(lambda m: "<b>MILESTONE</b>\n<b>MilestoneReached · first</b>" in m["text"])
+    ended = dt.datetime.now(dt.UTC).isoformat()
+    scene.alerting.post([{**each, "endsAt": ended} for each in (*reports, reached)])
+    scene.alerting.post([bot_down("afterwards")])
+    scene.all_told("afterwards", "FIRING")
+    told = [m for m in scene.alerting.inbox() if m["labels"]["alertname"] in ("DailySummary", "MilestoneReached")]
+    assert [m["status"] for m in told] == ["firing"] * 3
+    assert len([m for m in scene.smtp.messages if "DailySummary" in m.subject]) == 1
 
 
 def test_the_watchdog_goes_to_the_heartbeat_alone(scene: Scene) -> None:

@@ -39,8 +39,19 @@ def of_bot(alert: str, severities: str, wanted: set[str], cooldown: str, wait: s
     ]
 
 
+def escalation(alert: str, condition: str, row: str, cooldown: str) -> Row:
+    """The row of an escalation, which has the labels of what it escalates."""
+    labels = {"condition": condition, "severity": "critical", "bot": "x", "escalation": row, "role": "manager"}
+    return (alert, labels, PEOPLE, cooldown, "5s")
+
+
 # alert, its labels, the channels it asks for, its cooldown, how soon the first message leaves
 TABLE: list[Row] = [
+    escalation("EscalationSystemDown", "bot_down", "system_down", "5m"),
+    escalation("EscalationNoResponse", "daily_loss", "step_1", "5m"),
+    escalation("EscalationNoResponse", "mine", "step_3", "5m"),
+    escalation("EscalationDrawdown", "high_drawdown", "drawdown", "10m"),
+    escalation("EscalationRepeated", "high_error_rate", "repeated", "30m"),
     ("BotDown", {"condition": "bot_down", "severity": "critical", "bot": "x"}, PEOPLE, "5m", "5s"),
     *of_bot("HighDrawdown", "critical", {"telegram", "email"}, "10m", "5s"),
     *of_bot("DailyLoss", "critical", {"telegram", "email"}, "10m", "5s"),
@@ -60,6 +71,12 @@ TABLE: list[Row] = [
     *of_bot("LowDataQuality", "warning", {"telegram"}, "1h", "30s"),
     *of_bot("HighRiskUtilization", "warning", {"telegram"}, "1h", "30s"),
     *of_bot("HighVolatility", "warning", {"telegram"}, "1h", "30s"),
+    *of_bot("BotUnhealthy", "warning", {"telegram", "email"}, "30m", "30s"),
+    *of_bot("ErrorBudgetBurn", "critical", {"telegram", "email"}, "5m", "5s"),
+    *of_bot("ErrorBudgetBurn", "warning", {"telegram", "email"}, "1h", "30s"),
+    *of_bot("DailySummary", "info", {"telegram", "email"}, "1h", "30s"),
+    *of_bot("WeeklySummary", "info", {"telegram", "email"}, "1h", "30s"),
+    *of_bot("MilestoneReached", "info", {"telegram"}, "1h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "info", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("ExporterDown", {"condition": "exporter_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
@@ -134,7 +151,30 @@ def test_each_alert_has_a_line() -> None:
         m for route in _routes(yaml.safe_load(COMMITTED.read_text())["route"]) for m in route.get("matchers", [])
     ]
     assert {m.split('"')[1] for m in matchers if m.startswith("alertname=")} == alerts
-    assert alerts - {"Watchdog"} == {row[0] for row in TABLE} - {"MyOwn"}
+    assert alerts - {"Watchdog", "BotInMaintenance"} == {row[0] for row in TABLE} - {"MyOwn"}
+
+
+def test_a_maintenance_is_told_to_nobody(rendered: tuple[frozenset[str], Path]) -> None:
+    _, config = rendered
+    labels = {"condition": "maintenance", "severity": "none", "bot": "x"}
+    assert channels_of(receiver_of(config, "BotInMaintenance", labels)) == set()
+
+
+@pytest.mark.parametrize("alert", ["DailySummary", "WeeklySummary", "MilestoneReached"])
+def test_news_have_no_end(rendered: tuple[frozenset[str], Path], alert: str) -> None:
+    _, config = rendered
+    receiver = receiver_of(config, alert, {"severity": "info", "bot": "x"})
+    configs = [config for key, configs in receiver.items() if key.endswith("_configs") for config in configs]
+    assert configs
+    assert not any(config["send_resolved"] for config in configs)
+
+
+def test_what_is_told_together() -> None:
+    """An incident has a message of its own; a report is one message about all bots."""
+    for route in _routes(yaml.safe_load(COMMITTED.read_text())["route"]):
+        report = set(route.get("matchers", [])) & {'alertname="DailySummary"', 'alertname="WeeklySummary"'}
+        labels = {"alertname", "condition", "severity"}
+        assert set(route["group_by"]) == labels | (set() if report else {"bot", "escalation", "sla", "milestone"})
 
 
 def test_the_heartbeat_goes_nowhere_else(rendered: tuple[frozenset[str], Path]) -> None:
@@ -160,11 +200,12 @@ def test_alertmanager_accepts_the_rendered_file(rendered: tuple[frozenset[str], 
     assert prefixes == {names[channel] for channel in chosen & PEOPLE}
 
 
-def test_the_end_is_told_everywhere_but_to_the_heartbeat() -> None:
+def test_the_end_is_told_but_to_the_heartbeat_and_of_news() -> None:
     for receiver in yaml.safe_load(COMMITTED.read_text())["receivers"]:
         for key, configs in receiver.items():
             if key.endswith("_configs"):
-                assert all(config["send_resolved"] is (receiver["name"] != "heartbeat") for config in configs)
+                told = receiver["name"] != "heartbeat" and not receiver["name"].endswith("-once")
+                assert all(config["send_resolved"] is told for config in configs)
 
 
 def test_each_repeat_is_looked_at_in_time() -> None:
@@ -201,7 +242,7 @@ def _routes(route: dict[str, Any], above: dict[str, Any] | None = None) -> Itera
 def _route_of(alert: str, severity: str) -> dict[str, Any]:
     default, *rest = _routes(yaml.safe_load(COMMITTED.read_text())["route"])
     matchers = (f'alertname="{alert}"', f'severity="{severity}"')
-    return next((route for route in rest if any(matcher in matchers for matcher in route["matchers"])), default)
+    return next((route for route in rest if all(matcher in matchers for matcher in route["matchers"])), default)
 
 
 def _seconds(text: str) -> int:
