@@ -1,7 +1,7 @@
 """Mutes a bot's alerts for a time, without an edit of monitoring.yml: `python -m exporter.mute BOT 2h`, or `BOT off`.
 
 What is muted stands in a file of the exporter's data folder, so it outlives a restart, and the exporter serves it as
-maintenance, for rules that mute the bot's alerts and leave the time out of its SLA. None of ours reads it yet.
+maintenance: the bot's alerts are held back, its escalation waits, and its SLA doesn't count the time.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _apply(bot: str, how_long: str, config: Path, data: Path, now: float) -> str
     if until is None:
         return f"No longer muted: {who}. What monitoring.yml has as maintenance stays."
     end = datetime.fromtimestamp(until, zone)
-    return f"Muted until {end:%Y-%m-%d %H:%M %Z}, in effect within 30 s: {who}. To end it: make unmute BOT={bot!r}"
+    return f"Muted until {end:%Y-%m-%d %H:%M %Z}, in effect within 40 s: {who}. To end it: make unmute BOT={bot!r}"
 
 
 def _seconds(how_long: str) -> float:

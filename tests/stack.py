@@ -130,13 +130,13 @@ class Stack:
             code = self._processes[name].poll()
             assert code is None, f"{name} ended with {code}:\n{self.log(name)[-3000:]}"
             try:
-                return requests.get(f"{self.url(name)}/-/ready", auth=self._auth(name), timeout=2).ok
+                return requests.get(f"{self.url(name)}/-/ready", auth=self.auth(name), timeout=2).ok
             except requests.RequestException:
                 return False
 
         wait_for(f"{name} is ready", ready, timeout)
 
-    def _auth(self, name: str) -> tuple[str, str] | None:
+    def auth(self, name: str) -> tuple[str, str] | None:
         """User and password of Alertmanager; the others ask for none."""
         path = self.folder / ".stack" / "out" / "prometheus" / "alertmanager_password"
         return ("admin", path.read_text()) if name == "alertmanager" else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests import freqtrade_lab
 from tests.channels import SlackServer, SmtpServer, TelegramServer
 from tests.freqtrade_lab import Lab
-from tests.stack import Stack, wait_for
+from tests.stack import ROOT, Stack, wait_for
 
 WRITER = Path(__file__).with_name("writer.py")
 needs_freqtrade = pytest.mark.skipif(bool(freqtrade_lab.missing()), reason=freqtrade_lab.missing())
@@ -50,10 +51,27 @@ class Scene:
         command = [sys.executable, str(WRITER), str(self.folder / f"{name}.json"), json.dumps(given)]
         self.writers[name] = subprocess.Popen(command)
 
+    def mute(self, name: str, how_long: str) -> None:
+        """What `make mute` and `make unmute` do."""
+        project = self.stack.folder
+        command = [sys.executable, "-m", "exporter.mute", "--config", str(project / "monitoring.yml")]
+        command += ["--data-dir", str(project / ".stack" / "data" / "exporter"), "--", name, how_long]
+        subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+
     def kill(self, name: str) -> None:
         """End a bot as a crash does."""
         self.writers[name].kill()
         self.writers[name].wait()
+
+    def alerts(self) -> set[tuple[str, str, str]]:
+        """Name, bot and state of what Alertmanager has."""
+        url, auth = self.stack.url("alertmanager"), self.stack.auth("alertmanager")
+        answer = requests.get(f"{url}/api/v2/alerts", auth=auth, timeout=10).json()
+        return {(a["labels"]["alertname"], a["labels"].get("bot", ""), a["status"]["state"]) for a in answer}
+
+    def down(self) -> set[str]:
+        """The bots that are down, but for the one that dies in its maintenance."""
+        return {bot for name, bot in self.stack.firing() if name == "BotDown"} - {"worked-on"}
 
     def texts(self, channel: str) -> list[str]:
         """What a channel received, as texts, oldest first."""
@@ -72,7 +90,7 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("scene")
     bots: list[dict[str, Any]] = [{"name": "demo", "type": "demo"}]
-    for name in ("writer", "resting", "bleeder"):
+    for name in ("writer", "resting", "bleeder", "worked-on"):
         bots.append({"name": name, "type": "file", "path": str(folder / f"{name}.json"), "stale_after": 10})
     with ExitStack() as exits:
         lab = None
@@ -98,9 +116,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         scene.write("writer")
         scene.write("resting", bot={"status": "stopped"})
         scene.write("bleeder", trading={"drawdown": 0.123, "profit_loss": -1230.0})
+        scene.write("worked-on")
         exits.enter_context(stack)
         names = [bot["name"] for bot in bots]
         wait_for("every bot is seen", lambda: stack.value("count(trading_bot_up == 1)") == len(names), 60)
+        # Dies at once, while it is muted; what comes of it takes as long as the other tests.
+        scene.mute("worked-on", "2h")
+        wait_for("it is muted", lambda: ("BotInMaintenance", "worked-on", "active") in scene.alerts(), 30)
+        scene.kill("worked-on")
         yield scene
 
 
@@ -175,7 +198,7 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
     """A killed bot, and a killed freqtrade, fire on every channel of BotDown; back again, their end is told."""
     stack = scene.stack
     bots = ["writer"] + (["real"] if scene.lab else [])
-    assert not {name for name, _ in stack.firing()} & {"BotDown", "ExporterDown"}
+    assert not scene.down() and ("ExporterDown", "") not in stack.firing()
     scene.kill("writer")
     if scene.lab:
         scene.lab.kill()
@@ -190,11 +213,11 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
     # The exporter dies and comes back while the bots are down: they neither end nor count anew, nor do others fire.
     stack.kill("exporter")
     wait_for("ExporterDown", lambda: ("ExporterDown", "") in stack.firing(), 90)
-    assert {("BotDown", bot) for bot in bots} == {alert for alert in stack.firing() if alert[0] == "BotDown"}
+    assert scene.down() == set(bots)
     stack.start("exporter")
     stack.wait_ready("exporter")
     wait_for("ExporterDown ends", lambda: ("ExporterDown", "") not in stack.firing(), 30)
-    assert {("BotDown", bot) for bot in bots} == {alert for alert in stack.firing() if alert[0] == "BotDown"}
+    assert scene.down() == set(bots)
 
     scene.write("writer")
     if scene.lab:
@@ -210,6 +233,18 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
             m["status"] for m in stack.inbox() if m["labels"].items() >= {"alertname": "BotDown", "bot": bot}.items()
         }
         assert told == {"firing", "resolved"}
+
+
+def test_in_maintenance_nobody_is_told_before_its_end(scene: Scene) -> None:
+    """A bot that was muted before it died: not a word of it. The mute ends: its owner is told that it is down."""
+    wait_for("it is held back", lambda: ("BotDown", "worked-on", "suppressed") in scene.alerts(), TOLD_SECONDS)
+    time.sleep(4)  # two group_interval
+    assert not any(scene.told(channel, "worked-on") for channel in ("telegram", "slack", "email"))
+    assert not [message for message in scene.stack.inbox() if message["bot"] == "worked-on"]
+    scene.mute("worked-on", "off")
+    for channel in ("telegram", "slack", "email"):
+        wait_for(channel, lambda c=channel: scene.told(c, "worked-on", "FIRING", "unreachable"), 30)
+        assert len(scene.told(channel, "worked-on")) == 1
 
 
 def test_who_rests_on_purpose_is_not_down(scene: Scene) -> None:

@@ -35,7 +35,7 @@ def mute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 def test_for_a_time(mute: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mute("a b", "2h") == 0
     assert capsys.readouterr().out == (
-        "Muted until 2026-11-21 13:00 CET, in effect within 30 s: a b. To end it: make unmute BOT='a b'\n"
+        "Muted until 2026-11-21 13:00 CET, in effect within 40 s: a b. To end it: make unmute BOT='a b'\n"
     )
     data = tmp_path / "data"
     assert (muted(data, NOW), muted(data, NOW + 7199), muted(data, NOW + 7200)) == ({"a b"}, {"a b"}, set())

@@ -32,7 +32,16 @@ STACK_ALERTS = {
     "Watchdog",
 }
 # The table of alerts names no action for these.
-ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {"BotStopped", "SourceFailing"}
+ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {
+    "BotInMaintenance",
+    "BotStopped",
+    "EscalationNoResponse",
+    "EscalationRepeated",
+    "SourceFailing",
+}
+# They escalate other alerts, of bots or not, and have those alerts' condition, bot and severity.
+ESCALATIONS = {"EscalationDrawdown", "EscalationNoResponse", "EscalationRepeated", "EscalationSystemDown"}
+ROLES = {"manager", "technical_lead", "emergency_contact", "risk_manager"}
 SEVERITIES = {"critical", "warning", "info", "none"}
 # The actions that the table of alerts knows.
 ACTIONS = {
@@ -119,10 +128,10 @@ def test_each_rule_file_is_loaded() -> None:
 @pytest.mark.parametrize("rule", alerts(), ids=alert_id)
 def test_alert_says_all_that_a_message_needs(rule: dict[str, Any]) -> None:
     labels, annotations, name = rule["labels"], rule["annotations"], rule["alert"]
-    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", labels["condition"])
+    assert name in ESCALATIONS or re.fullmatch(r"[a-z]+(_[a-z]+)*", labels["condition"])
     # Without one of its own it has its threshold's: then the expression must keep it.
     joined = "group_right () bot:threshold" in rule["expr"] or "on (severity) group_left" in rule["expr"]
-    assert labels.get("severity") in SEVERITIES or joined
+    assert labels.get("severity") in SEVERITIES or joined or name in ESCALATIONS
 
     assert "{{" not in annotations["summary"], "a summary is one static sentence; values belong to the description"
     assert annotations["summary"].endswith(".")
@@ -133,7 +142,9 @@ def test_alert_says_all_that_a_message_needs(rule: dict[str, Any]) -> None:
         assert annotations["dashboard_url"] == dashboard
         assert "bot_status" not in annotations
     else:
-        assert annotations["dashboard_url"] == dashboard + "?var-bot={{ $labels.bot | urlquery }}"
+        of_its_bot = "?var-bot={{ $labels.bot | urlquery }}"
+        of_its_bot_if_any = "{{ with $labels.bot }}?var-bot={{ . | urlquery }}{{ end }}"
+        assert annotations["dashboard_url"] == dashboard + (of_its_bot_if_any if name in ESCALATIONS else of_its_bot)
         assert "bot:status_part" in annotations["bot_status"]
     if name not in ALERTS_WITHOUT_ACTIONS:
         assert set(annotations["recommended_actions"].split(",")) <= ACTIONS
@@ -144,17 +155,29 @@ def test_bot_status_is_the_same_everywhere() -> None:
 
 
 def test_each_condition_is_one_alerts() -> None:
-    """A silence is for a condition: of two alerts it would hide the other one."""
-    pairs = {(rule["alert"], rule["labels"]["condition"]) for rule in alerts()}
+    """A silence is for a condition: of two alerts it would hide the other one. Of what it escalates it shall."""
+    pairs = {(rule["alert"], rule["labels"]["condition"]) for rule in alerts() if rule["alert"] not in ESCALATIONS}
     assert len(pairs) == len({name for name, _ in pairs}) == len({condition for _, condition in pairs})
 
 
+@pytest.mark.parametrize("rule", [rule for rule in alerts() if rule["alert"] in ESCALATIONS], ids=lambda r: r["alert"])
+def test_an_escalation_has_the_labels_of_what_it_escalates(rule: dict[str, Any]) -> None:
+    labels = rule["labels"]
+    assert labels["role"] in ROLES and labels["escalation"]
+    # Nothing that would make of it another condition, another bot or another severity.
+    own = {"alert", "condition", "escalation", "role", "threshold"}
+    assert set(labels) <= own
+    if "condition" in labels:
+        (escalated,) = (a for a in alerts() if a["alert"] == labels["alert"])
+        assert labels["condition"] == escalated["labels"]["condition"]
+    assert "{{ $externalLabels.responder_url }}/runbooks/" in rule["annotations"]["description"]
+
+
 def test_each_threshold_named_exists() -> None:
-    """And each name is one that has an alert or, so far, none."""
+    """And each that warns has an alert."""
     named = {name for rule in rules() for name in re.findall(r'threshold="(\w+)"', rule["expr"])}
     assert named <= {name for table in THRESHOLDS.values() for name in table}
-    without = {"drawdown_escalation"}
-    assert named == {name for severity in ("critical", "warning") for name in THRESHOLDS[severity]} - without
+    assert named >= {name for severity in ("critical", "warning") for name in THRESHOLDS[severity]}
 
 
 @pytest.mark.parametrize("name", sorted({rule["alert"] for rule in alerts()}))
