@@ -243,7 +243,7 @@ def test_in_maintenance_nobody_is_told_before_its_end(scene: Scene) -> None:
     assert not [message for message in scene.stack.inbox() if message["bot"] == "worked-on"]
     scene.mute("worked-on", "off")
     for channel in ("telegram", "slack", "email"):
-        wait_for(channel, lambda c=channel: scene.told(c, "worked-on", "FIRING", "unreachable"), 30)
+        wait_for(channel, lambda c=channel: scene.told(c, "worked-on", "BotDown", "FIRING"), 30)
         assert len(scene.told(channel, "worked-on")) == 1
 
 

@@ -150,6 +150,12 @@ def test_a_section_that_is_commented_out_has_its_defaults(file: Path, section: s
     assert config.thresholds_of(config.bots[0]) == thresholds.defaults("beginner")
 
 
+ESCALATES_BEFORE = (
+    "thresholds.critical.drawdown_escalation is 0.2: must be at least max_drawdown, which is 0.3, or off: "
+    "it escalates a drawdown that is worse"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -167,9 +173,8 @@ def test_a_section_that_is_commented_out_has_its_defaults(file: Path, section: s
             "2: thresholds.warning.network_latency is 4: must be below the critical one, which is 2",
         ),
         (
-            DEMO + "thresholds: {critical: {drawdown_escalation: 0.08}}",
-            "2: thresholds.critical.drawdown_escalation is 0.08: must be at least max_drawdown, which is 0.1, or off: "
-            "it escalates a drawdown that is worse",
+            DEMO + "thresholds: {critical: {max_drawdown: 0.3, drawdown_escalation: 0.2}}",
+            f"2: {ESCALATES_BEFORE}",
         ),
         (
             DEMO + "escalation: {repeated: 2.5}",
