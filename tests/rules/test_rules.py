@@ -35,6 +35,7 @@ STACK_ALERTS = {
 ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {
     "BotInMaintenance",
     "BotStopped",
+    "BotUnhealthy",
     "EscalationNoResponse",
     "EscalationRepeated",
     "SourceFailing",
@@ -206,7 +207,7 @@ def test_every_series_named_exists(rule: dict[str, Any]) -> None:
     text = texts(rule)
     for metric in re.findall(r"\btrading_bot_\w+", text):
         assert metric in METRICS, f"the exporter has no {metric}"
-    for name in re.findall(r"\b[a-z]+:[a-z_]+(?::\w+)?", text):
+    for name in re.findall(r"\b[a-z_]+:[a-z_]+(?::\w+)?", text):
         assert name in recorded, f"no rule records {name}"
     for name in re.findall(r'job="([^"]*)"', text):
         assert name in {job["job_name"] for job in jobs()}, f"prometheus.yml has no job {name}"
