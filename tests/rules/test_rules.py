@@ -32,7 +32,7 @@ STACK_ALERTS = {
     "Watchdog",
 }
 # The table of alerts names no action for these.
-ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {"BotStopped", "SourceFailing"}
+ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {"BotStopped", "ErrorBudgetBurn", "SourceFailing"}
 SEVERITIES = {"critical", "warning", "info", "none"}
 # The actions that the table of alerts knows.
 ACTIONS = {
@@ -183,7 +183,7 @@ def test_every_series_named_exists(rule: dict[str, Any]) -> None:
     text = texts(rule)
     for metric in re.findall(r"\btrading_bot_\w+", text):
         assert metric in METRICS, f"the exporter has no {metric}"
-    for name in re.findall(r"\b[a-z]+:[a-z_]+(?::\w+)?", text):
+    for name in re.findall(r"\b[a-z_]+:[a-z_]+(?::\w+)?", text):
         assert name in recorded, f"no rule records {name}"
     for name in re.findall(r'job="([^"]*)"', text):
         assert name in {job["job_name"] for job in jobs()}, f"prometheus.yml has no job {name}"
