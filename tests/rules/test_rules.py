@@ -36,9 +36,13 @@ ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {
     "BotInMaintenance",
     "BotStopped",
     "BotUnhealthy",
+    "DailySummary",
+    "ErrorBudgetBurn",
     "EscalationNoResponse",
     "EscalationRepeated",
+    "MilestoneReached",
     "SourceFailing",
+    "WeeklySummary",
 }
 # They escalate other alerts, of bots or not, and have those alerts' condition, bot and severity.
 ESCALATIONS = {"EscalationDrawdown", "EscalationNoResponse", "EscalationRepeated", "EscalationSystemDown"}
