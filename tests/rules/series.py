@@ -38,15 +38,23 @@ VALUES: dict[str, frozenset[str]] = {
     "trend": frozenset(TRENDS),
     "window": frozenset({"1h", "24h"}),
 }
-# What Prometheus and Alertmanager say of themselves, as far as it is asked for; a test holds it against the real ones.
-OF_THE_STACK: dict[str, tuple[str, ...]] = {
-    "alertmanager_config_last_reload_successful": (),
-    "alertmanager_notification_requests_failed_total": ("integration"),
-    "alertmanager_notification_requests_total": ("integration"),
-    "alertmanager_notifications_failed_total": ("integration", "reason"),
-    "alertmanager_notifications_total": ("integration"),
-    "prometheus_config_last_reload_successful": (),
-    "prometheus_rule_evaluation_failures_total": ("rule_group",),
+# What the others of the stack say of themselves, by job, as far as it is asked for; a test holds it against real ones.
+OF_THE_STACK: dict[str, dict[str, tuple[str, ...]]] = {
+    "alertmanager": {
+        "alertmanager_config_last_reload_successful": (),
+        "alertmanager_notification_requests_failed_total": ("integration",),
+        "alertmanager_notification_requests_total": ("integration",),
+        "alertmanager_notifications_failed_total": ("integration", "reason"),
+        "alertmanager_notifications_total": ("integration",),
+    },
+    "prometheus": {
+        "prometheus_config_last_reload_successful": (),
+        "prometheus_rule_evaluation_failures_total": ("rule_group",),
+    },
+    "responder": {
+        "trading_bot_responder_errors_total": ("reason",),
+        "trading_bot_responder_messages_total": ("status", "severity"),
+    },
 }
 
 
@@ -82,14 +90,6 @@ def jobs() -> dict[str, dict[str, Any]]:
     return {job["job_name"]: configuration()["global"] | job for job in configuration()["scrape_configs"]}
 
 
-def job_of(metric: str) -> str | None:
-    """Which job scrapes a metric; of `up` that depends on its matchers."""
-    for name, module in GROUPS.items():
-        if any(metric in family.series_names for family in module.FAMILIES):
-            return name
-    return metric.partition("_")[0] if metric in OF_THE_STACK else None
-
-
 @cache
 def emitted() -> Mapping[str, Labels]:
     """The series that are scraped."""
@@ -101,10 +101,17 @@ def emitted() -> Mapping[str, Labels]:
             for name in family.series_names:
                 all_labels = labels + (("le",) if name.endswith("_bucket") else ())
                 series[name] = {**target, **{label: VALUES.get(label) for label in all_labels}}
-    for name, stated in OF_THE_STACK.items():
-        series[name] = {"job": frozenset({name.partition("_")[0]}), "instance": None, **dict.fromkeys(stated)}
+    for job, metrics in OF_THE_STACK.items():
+        for name, stated in metrics.items():
+            series[name] = {"job": frozenset({job}), "instance": None, **dict.fromkeys(stated)}
     series["up"] = {"job": frozenset(jobs()), "instance": None}
     return series
+
+
+def job_of(metric: str) -> str:
+    """Which job scrapes a metric."""
+    (job,) = emitted()[metric]["job"] or ("",)
+    return job
 
 
 def _alert_labels(rule: dict[str, Any], labels: Labels) -> Labels:
@@ -121,24 +128,25 @@ def known() -> Mapping[str, Labels]:
     brings nothing new is the last.
     """
     series: dict[str, Labels] = dict(emitted())
-    names = frozenset(rule["alert"] for rule in rules() if "alert" in rule)
-    about: dict[str, frozenset[str] | None] = {"alertname": names, "alertstate": frozenset({"pending", "firing"})}
-    # Where it is asked for as absent, it needn't be there.
-    about["escalation"] = None
-    series["ALERTS"], series["ALERTS_FOR_STATE"] = dict(about), {"alertname": names}
+    about: dict[str, frozenset[str] | None] = {
+        "alertname": frozenset(rule["alert"] for rule in rules() if "alert" in rule),
+        "escalation": None,  # asked for as absent, so it needn't be there
+    }
+    of_alerts = {"ALERTS": about | {"alertstate": frozenset({"pending", "firing"})}, "ALERTS_FOR_STATE": about}
+    series |= of_alerts
     for _ in range(20):
         before = dict(series)
         typing = Typing(before, strict=False)
         fresh: dict[str, dict[str, frozenset[str] | None]] = {}
         for rule in rules():
             labels = _alert_labels(rule, typing.labels(parse(rule["expr"])))
-            for name in [rule["record"]] if "record" in rule else ["ALERTS", "ALERTS_FOR_STATE"]:
+            for name in [rule["record"]] if "record" in rule else of_alerts:
                 into = fresh.setdefault(name, {})
                 for label, values in labels.items():
                     was = into.get(label, frozenset())
                     into[label] = None if was is None or values is None else was | values
-        fresh["ALERTS"] |= about
-        fresh["ALERTS_FOR_STATE"]["alertname"] = names
+        for name, labels in of_alerts.items():
+            fresh[name] |= labels
         series |= fresh
         if series == before:
             return series
