@@ -154,8 +154,11 @@ def known() -> Mapping[str, Labels]:
 
 
 def severities(rule: dict[str, Any]) -> list[str]:
-    """An alert's severities: its own, or those of the threshold that it compares with."""
+    """An alert's severities: its own, those of the threshold that it compares with, or those of the series."""
     if "severity" in rule["labels"]:
         return [rule["labels"]["severity"]]
     named = re.findall(r'threshold="(\w+)"', rule["expr"])
-    return [severity for severity, table in THRESHOLDS.items() if any(name in table for name in named)]
+    if named:
+        return [severity for severity, table in THRESHOLDS.items() if any(name in table for name in named)]
+    told = Typing(known(), strict=False).labels(parse(rule["expr"])).get("severity")
+    return sorted(told or {"critical"})
