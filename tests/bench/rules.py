@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import tempfile
 import time
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import psutil
 import requests
+import yaml
 
 from tests.stack import Stack, wait_for
 
@@ -55,12 +57,15 @@ def rules(runs: int) -> None:
             wait_for("all bots are seen", lambda: stack.value(up) == BOTS, 300, every=5)
             time.sleep(max(0.0, WARM_UP - (time.monotonic() - began)))
             waited = time.monotonic() - began
-            processes = {name: psutil.Process(stack.pid(name)) for name in ("prometheus", "exporter")}
-            before = {name: _processor(process) for name, process in processes.items()}
+            usage = Usage(stack)
             groups = observe(stack, 60.0 * minutes)
-            used = {name: (_processor(process) - before[name]) / (60 * minutes) for name, process in processes.items()}
+            used = usage.cores()
             series = stack.query("sum by (rule_group) (prometheus_rule_group_last_evaluation_samples)")
             failed = stack.value("sum(prometheus_rule_evaluation_failures_total)")
+            without_rules(stack)
+            usage = Usage(stack)
+            time.sleep(60.0 * minutes)
+            without = usage.cores()
     print(f"All rules with {BOTS:,} demo bots, for {minutes} min after {waited / 60:.1f}, as medians of a group's runs")
     print(f"{'  group':<18}{'interval':>9}{'a run':>10}{'worst':>10}{'rules':>7}{'series':>9}{'runs':>6}")
     counts = {dict(labels)["rule_group"].rpartition(";")[2]: value for labels, value in series.items()}
@@ -72,10 +77,39 @@ def rules(runs: int) -> None:
         )
     print(f"  the mean cycle of {CYCLE:.0f} s: {sum(map(share, groups.values())):.3f} s", end="")
     print(f", the worst ten seconds: {worst_burst(groups):.3f} s. Failed: {failed or 0:.0f}")
-    print("  Measured while the exporter answers its scrapes on the same processors: ", end="")
-    print(", ".join(f"{name} used {share_:.2f} of a core" for name, share_ in used.items()), end="")
+    print("  Measured while the exporter answers scrapes on the same processors: Prometheus used ", end="")
+    print(f"{used['prometheus']:.2f} and the exporter {used['exporter']:.2f} of a core", end="")
     print(f"; load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores")
+    print(f"  processor time of a cycle's rules: {(used['prometheus'] - without['prometheus']) * CYCLE:.2f} s", end="")
+    print(f" (Prometheus without rules used {without['prometheus']:.2f} of a core, for {minutes} min)")
     print(GOAL, flush=True)
+
+
+class Usage:
+    """How much processor time the processes use from now on."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._processes = {name: psutil.Process(stack.pid(name)) for name in ("prometheus", "exporter")}
+        self._began = time.monotonic()
+        self._before = self._seconds()
+
+    def cores(self) -> dict[str, float]:
+        """The mean number of cores that each process was busy on."""
+        passed = time.monotonic() - self._began
+        return {name: (seconds - self._before[name]) / passed for name, seconds in self._seconds().items()}
+
+    def _seconds(self) -> dict[str, float]:
+        times = {name: process.cpu_times() for name, process in self._processes.items()}
+        return {name: float(time.user + time.system) for name, time in times.items()}
+
+
+def without_rules(stack: Stack) -> None:
+    """Have Prometheus go on without rules."""
+    path = stack.folder / ".stack" / "out" / "prometheus" / "prometheus.yml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"rule_files": []}))
+    os.kill(stack.pid("prometheus"), signal.SIGHUP)
+    address = f"{stack.url('prometheus')}/api/v1/rules"
+    wait_for("no more rules", lambda: not requests.get(address, timeout=10).json()["data"]["groups"], 60)
 
 
 def monitoring() -> dict[str, Any]:
@@ -110,8 +144,3 @@ def worst_burst(groups: Mapping[str, Group]) -> float:
     """The largest sum of the runs that began within any ten seconds."""
     runs: Sequence[Evaluation] = sorted(run for group in groups.values() for run in group.runs)
     return max(sum(run.seconds for run in runs if first.at <= run.at < first.at + CYCLE) for first in runs)
-
-
-def _processor(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
