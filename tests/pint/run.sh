@@ -11,7 +11,7 @@ if [ ! -x "$pint" ] || [ tests/pint/go.mod -nt "$pint" ]; then
     exit 0
   fi
   echo "pint: is built, once; that takes a minute or two"
-  if ! (cd tests/pint && go build -buildvcs=false -trimpath -o "$pint" github.com/cloudflare/pint/cmd/pint); then
+  if ! (cd tests/pint && go build -buildvcs=false -o "$pint" github.com/cloudflare/pint/cmd/pint); then
     echo "pint: skipped, for it could not be built; see above"
     exit 0
   fi
