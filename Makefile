@@ -44,9 +44,10 @@ lint: venv-dev ## style, types, and each configuration file by its own checker
 	.venv/bin/ruff format -q --check
 	.venv/bin/mypy
 	.venv/bin/yamllint .
-	.venv/bin/shellcheck stack.sh
+	.venv/bin/shellcheck stack.sh tests/pint/run.sh
 	.venv/bin/hadolint Dockerfile
 	.stack/bin/promtool check rules --lint=all --lint-fatal prometheus/rules/*.yml
+	@tests/pint/run.sh
 	@$(ALL_CHANNELS) .venv/bin/python -m init --out .stack/lint >/dev/null
 	.stack/bin/amtool check-config .stack/lint/alertmanager/alertmanager.yml
 	@if docker compose version >/dev/null 2>&1; then set -x; docker compose config -q; fi

@@ -102,7 +102,7 @@ class Stack:
         for name in (*SERVICES, "log"):
             (self.folder / ".stack" / "data" / name).mkdir(parents=True, exist_ok=True)
         if self._short:
-            self._edit("prometheus/prometheus.yml", _shorten_prometheus)
+            self._edit("prometheus/prometheus.yml", self._shorten_prometheus)
             self._edit("alertmanager/alertmanager.yml", lambda config: _shorten_route(config["route"]))
 
     def _edit(self, name: str, change: Callable[[Any], None]) -> None:
@@ -110,6 +110,23 @@ class Stack:
         config = yaml.safe_load(path.read_text())
         change(config)
         path.write_text(yaml.safe_dump(config, allow_unicode=True))
+
+    def _shorten_prometheus(self, config: dict[str, Any]) -> None:
+        config["global"] |= SHORT_PROMETHEUS
+        for job in config["scrape_configs"]:
+            # A reading of a real bot's results takes longer than one of its pulse.
+            job["scrape_interval"] = job["scrape_timeout"] = "3s" if job["job_name"] == "trading" else "1s"
+            for discovery in job.get("http_sd_configs", ()):
+                discovery["refresh_interval"] = "1s"
+        # The same rules, of which each group is evaluated as often as the shortened configuration says.
+        folder = self.folder / ".stack" / "out" / "prometheus" / "rules"
+        folder.mkdir(exist_ok=True)
+        for file in (ROOT / "prometheus" / "rules").glob("*.yml"):
+            rules = yaml.safe_load(file.read_text())
+            for group in rules["groups"]:
+                group.pop("interval", None)
+            (folder / file.name).write_text(yaml.safe_dump(rules, allow_unicode=True))
+        config["rule_files"] = [f"{folder}/*.yml"]
 
     def start(self, name: str) -> None:
         """Start one process."""
@@ -190,15 +207,6 @@ class Stack:
         answer.raise_for_status()
         messages: list[dict[str, Any]] = answer.json()["messages"]
         return messages
-
-
-def _shorten_prometheus(config: dict[str, Any]) -> None:
-    config["global"] |= SHORT_PROMETHEUS
-    for job in config["scrape_configs"]:
-        # A reading of a real bot's results takes longer than one of its pulse.
-        job["scrape_interval"] = job["scrape_timeout"] = "3s" if job["job_name"] == "trading" else "1s"
-        for discovery in job.get("http_sd_configs", ()):
-            discovery["refresh_interval"] = "1s"
 
 
 def _shorten_route(route: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from tests.bench.incident import death, up
+from tests.bench.rules import rules
 from tests.bench.scrape import bots, history, requests_per_second, start, url
 
 MEASURES: dict[str, Callable[[int], None]] = {
@@ -15,6 +16,7 @@ MEASURES: dict[str, Callable[[int], None]] = {
     "url": url,
     "history": history,
     "requests": requests_per_second,
+    "rules": rules,
     "up": up,
     "death": death,
 }

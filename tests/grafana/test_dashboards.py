@@ -6,7 +6,6 @@ import collections
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,11 @@ import promql_parser
 import pytest
 import yaml
 
-from exporter.metrics import METRICS
 from tests.grafana.dashboards import FILES, ROOT, VALUES, expressions, ids, load, panels, substituted
 
 # What Grafana 9.4 and 12 both have.
 TYPES = {"stat", "timeseries", "gauge", "bargauge", "piechart", "barchart", "state-timeline", "table", "text"}
 COLOURS = {"#e74c3c", "#f39c12", "#3498db", "#2ecc71", "#9b59b6", "#e67e22", "#8e9aa6"}
-PROMETHEUS_OWN = {"ALERTS", "ALERTS_FOR_STATE"}
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
@@ -133,29 +130,6 @@ def test_expressions_are_valid(dashboard: dict[str, Any]) -> None:
             promql_parser.parse(substituted(expression))
         except ValueError as error:
             pytest.fail(f"{where}: {error}\n{expression}")
-
-
-def test_each_metric_exists(dashboard: dict[str, Any]) -> None:
-    recorded = {
-        rule["record"]
-        for file in (ROOT / "prometheus" / "rules").glob("*.yml")
-        for group in yaml.safe_load(file.read_text("utf-8"))["groups"]
-        for rule in group["rules"]
-        if "record" in rule
-    }
-    known = METRICS.keys() | recorded | PROMETHEUS_OWN
-    for where, expression in expressions(dashboard):
-        names = list(_metrics(expression))
-        assert names, f"{where}: no metric in {expression}"
-        for pattern in names:
-            assert any(re.fullmatch(pattern, name) for name in known), f"{where}: no metric {pattern}"
-
-
-def _metrics(expression: str) -> Iterator[str]:
-    """The names, or patterns of names, of an expression's selectors."""
-    text = re.sub(r'\{__name__=~"([^"]+)"[^}]*\}', r"", expression)
-    yield from re.findall(r'__name__=~"([^"]+)"', expression)
-    yield from re.findall(r"\b(?:trading_bot_\w+|ALERTS\w*|bot:[\w:]+)", text)
 
 
 def test_only_chosen_bots_are_asked_for(dashboard: dict[str, Any]) -> None:

@@ -10,16 +10,13 @@ from typing import Any
 
 import markdown
 import pytest
-import yaml
 
 from exporter.config.thresholds import THRESHOLDS
 from exporter.metrics import METRICS
 from responder.runbooks import EXTENSIONS
 from tests.binaries import binary
+from tests.rules.series import PROMETHEUS, ROOT, RULE_FILES, SEVERITIES, configuration, jobs, rules
 
-ROOT = Path(__file__).parents[2]
-PROMETHEUS = ROOT / "prometheus"
-RULE_FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 UNIT_TESTS = sorted(Path(__file__).parent.glob("*.yml"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
@@ -47,7 +44,6 @@ ALERTS_WITHOUT_ACTIONS = STACK_ALERTS | {
 # They escalate other alerts, of bots or not, and have those alerts' condition, bot and severity.
 ESCALATIONS = {"EscalationDrawdown", "EscalationNoResponse", "EscalationRepeated", "EscalationSystemDown"}
 ROLES = {"manager", "technical_lead", "emergency_contact", "risk_manager"}
-SEVERITIES = {"critical", "warning", "info", "none"}
 # The actions that the table of alerts knows.
 ACTIONS = {
     "adjust_parameters",
@@ -74,18 +70,8 @@ def promtool(*arguments: str | Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def rules() -> list[dict[str, Any]]:
-    files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in RULE_FILES]
-    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
-
-
 def alerts() -> list[dict[str, Any]]:
     return [rule for rule in rules() if "alert" in rule]
-
-
-def texts(rule: dict[str, Any]) -> str:
-    """The rule's expression and, of an alert, its templates: all places that name a series."""
-    return "\n".join([rule["expr"], *rule.get("annotations", {}).values()])
 
 
 def of_a_bot(rule: dict[str, Any]) -> bool:
@@ -96,12 +82,6 @@ def of_a_bot(rule: dict[str, Any]) -> bool:
 def alert_id(rule: dict[str, Any]) -> str:
     parts = [rule["alert"], rule["labels"].get("severity"), "host" if 'bot=""' in rule["expr"] else None]
     return "-".join(filter(None, parts))
-
-
-def jobs() -> list[dict[str, Any]]:
-    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
-    scrape_configs: list[dict[str, Any]] = configuration["scrape_configs"]
-    return scrape_configs
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +105,7 @@ def test_configuration() -> None:
 
 
 def test_each_rule_file_is_loaded() -> None:
-    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
-    loaded = {file for pattern in configuration["rule_files"] for file in PROMETHEUS.glob(pattern)}
+    loaded = {file for pattern in configuration()["rule_files"] for file in PROMETHEUS.glob(pattern)}
     assert loaded == set(RULE_FILES)
 
 
@@ -203,30 +182,16 @@ def test_no_runbook_without_its_alert() -> None:
     assert {file.stem for file in RUNBOOKS.glob("*.md")} == {rule["alert"] for rule in alerts()}
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("record") or alert_id(rule))
-def test_every_series_named_exists(rule: dict[str, Any]) -> None:
-    """A rule on a metric that nobody emits can never fire."""
-    recorded = {rule["record"] for rule in rules() if "record" in rule}
-    text = texts(rule)
-    for metric in re.findall(r"\btrading_bot_\w+", text):
-        assert metric in METRICS, f"the exporter has no {metric}"
-    for name in re.findall(r"\b[a-z_]+:[a-z_]+(?::\w+)?", text):
-        assert name in recorded, f"no rule records {name}"
-    for name in re.findall(r'job="([^"]*)"', text):
-        assert name in {job["job_name"] for job in jobs()}, f"prometheus.yml has no job {name}"
-
-
 def test_each_group_of_metrics_has_one_job() -> None:
     """A group in two jobs doubles its series, one in none is lost."""
-    collected = [group for job in jobs() for group in job.get("params", {}).get("collect[]", [])]
+    collected = [group for job in jobs().values() for group in job.get("params", {}).get("collect[]", [])]
     assert sorted(collected) == sorted(set(METRICS.values()))
 
 
 def test_settings_leave_with_no_alert() -> None:
     """Each external label is for the links only; one that stays would split Alertmanager's groups."""
-    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))
     dropped = "|".join(
-        rule["regex"] for rule in configuration["alerting"]["alert_relabel_configs"] if rule["action"] == "labeldrop"
+        rule["regex"] for rule in configuration()["alerting"]["alert_relabel_configs"] if rule["action"] == "labeldrop"
     )
-    for label in [*configuration["global"]["external_labels"], "replica"]:
+    for label in [*configuration()["global"]["external_labels"], "replica"]:
         assert re.fullmatch(dropped, label)

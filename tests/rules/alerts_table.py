@@ -1,0 +1,145 @@
+"""Writes docs/alerts.md from the rules and the routes: `python -m tests.rules.alerts_table [--check]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from tests.rules.delays import Delay, Route, delay, route
+from tests.rules.series import ROOT, RULE_FILES, groups, severities
+
+PAGE = ROOT / "docs" / "alerts.md"
+INTRODUCTION = """\
+# Alerts
+
+What each alert tells, how soon, by which channels, and how often at most. `python -m tests.rules.alerts_table` writes
+this page from [the rules](../prometheus/rules) and [the routes](../alertmanager/alertmanager.yml); change those.
+
+- **After at most** is the time from the cause to the first message: until the next reading and the next evaluation of
+  the rules, what the alert waits by its meaning, and what Alertmanager waits for more of the same. A limit of
+  `monitoring.yml` stands there by its name. Where what is asked doesn't answer at all, the time of a reading (in
+  brackets) comes on top.
+- **Cooldown**: at most one message in this time. What comes back within it is told when it is over, and so is the end.
+- Each message also goes to the inbox. A channel without settings in `.env` is left out; where all of an alert's are, it
+  goes to those that are there.
+- A critical alert holds back the warning of the same condition and bot, and BotDown a bot's lesser alerts.
+"""
+HEADER = "| alert | severity | it says | after at most | by | cooldown |\n|---|---|---|---|---|---|\n"
+# The concerns in the order of their weight; others follow, and the monitoring itself is the last.
+ORDER = ["bot", "trading", "system", "model", "market", "host"]
+CHANNELS = {"email_configs": "email", "telegram_configs": "Telegram", "slack_configs": "Slack"}
+
+
+class Alert(NamedTuple):
+    """A rule's alert of one severity."""
+
+    rule: Mapping[str, Any]
+    severity: str
+    delay: Delay
+    route: Route
+
+
+def _place(file: Path) -> tuple[int, str]:
+    last = len(ORDER) + (file.stem == "stack")
+    return ORDER.index(file.stem) if file.stem in ORDER else last, file.stem
+
+
+def alerts() -> Iterator[tuple[Path, list[Alert]]]:
+    """All alerts, by rule file."""
+    for file in sorted(RULE_FILES, key=_place):
+        own = {group["name"] for group in yaml.safe_load(file.read_text("utf-8"))["groups"]}
+        told = [
+            _alert(rule, severity, group.name)
+            for group in groups()
+            if group.name in own
+            for rule in group.rules
+            if "alert" in rule
+            for severity in severities(rule)
+        ]
+        if told:
+            yield file, told
+
+
+def _alert(rule: Mapping[str, Any], severity: str, group_name: str) -> Alert:
+    labels = {"bot": "a", **rule["labels"], "alertname": rule["alert"], "severity": severity}
+    goes = route(labels, alertmanager()["route"])
+    (group,) = [group for group in groups() if group.name == group_name]
+    return Alert(rule, severity, delay(rule, group, groups(), goes), goes)
+
+
+@cache
+def alertmanager() -> dict[str, Any]:
+    """alertmanager.yml."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
+    return loaded
+
+
+def page() -> str:
+    """The page."""
+    parts = [INTRODUCTION]
+    for file, told in alerts():
+        # A rule file begins with the question that it answers.
+        heading = file.read_text("utf-8").splitlines()[0].removeprefix("# ")
+        end = min((at for at in map(heading.find, ".?:") if at > 0), default=len(heading))
+        rows: dict[tuple[str, ...], list[str]] = {}
+        for alert in told:
+            rows.setdefault(_row(alert), []).append(alert.severity)
+        parts.append(f"\n## {heading[: end + 1].rstrip('.:')}\n\n{HEADER}")
+        parts += [f"| {name} | {', '.join(of)} | {' | '.join(rest)} |\n" for (name, *rest), of in rows.items()]
+    return "".join(parts)
+
+
+def _row(alert: Alert) -> tuple[str, ...]:
+    name = alert.rule["alert"]
+    after = " + ".join([*(f"`{limit}`" for limit in alert.delay.limits), duration(alert.delay.seconds)])
+    if alert.delay.path.hang:
+        after += f" ({duration(alert.delay.path.hang)})"
+    if alert.severity == "none":
+        after = "always fires"
+    return (
+        f"[{name}](runbooks/{name}.md)",
+        alert.rule["annotations"]["summary"],
+        after,
+        ", ".join(channels(alert.route.receiver)) or "–",
+        duration(alert.route.group_interval),
+    )
+
+
+def channels(receiver: str) -> list[str]:
+    """The channels of a receiver besides the inbox."""
+    (found,) = [each for each in alertmanager()["receivers"] if each["name"] == receiver]
+    if receiver == "heartbeat":
+        return ["heartbeat"]
+    known = [name for key, name in CHANNELS.items() if key in found]
+    named = receiver.split("-")
+    return known + [word for word in ("sms", "phone") if word in named]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    parts = []
+    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:.0f} {unit}")
+    return " ".join(parts) or "0 s"
+
+
+def main() -> int:
+    """Write the page, or check that it is as it would be written."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page(), "utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text("utf-8") == page():
+        return 0
+    print("docs/alerts.md: not as derived from rules and routes; run python -m tests.rules.alerts_table")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
