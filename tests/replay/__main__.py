@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 import textwrap
@@ -48,7 +47,6 @@ def replay(path: Path, rules: Path, texts: bool) -> Replay:
         RunError: promtool failed.
     """
     began = time.monotonic()
-    logging.disable(logging.WARNING)  # the exporter tells of bots that can't be read, as it should
     scenario = load(path)
     firings = fired(collect(scenario, rules), scenario.lasts, scenario.step, rules, texts)
     return Replay(scenario, firings, deviations(scenario, firings), time.monotonic() - began)
@@ -79,10 +77,7 @@ def lines(done: Replay) -> Iterator[str]:
 
 def _row(firing: Firing, every: Sequence[Firing]) -> str:
     message = told(firing, every)
-    if message is None:
-        text = "held back"
-    else:
-        text = "at once" if message == firing.begins else shown(message)
+    text = "held back" if message is None else "at once" if message == firing.begins else shown(message)
     ends = "" if firing.ends is None else shown(firing.ends)
     names = (firing.get("alertname"), firing.get("severity"), firing.get("bot"))
     return _ROW.format(shown(firing.begins), ends, *names, text, more(firing)).rstrip()

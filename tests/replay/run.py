@@ -89,11 +89,10 @@ def _describe(folder: Path, samples: Samples, firings: list[Firing], step: int, 
         return
     for failure in _failures(folder, samples, step, rules, tests):
         at = seconds(_time(failure))
-        told = re.findall(r"Labels:\{(.*)\}\n\s*Annotations:\{(.*)\}", failure)
-        for labels, annotations in told:
+        for labels, texts in re.findall(r"Labels:\{(.*)\}\n\s*Annotations:\{(.*)\}", failure):
             known = first.get(_own(_labels(labels)))
             if known is not None and known.begins == at:
-                known.description = _labels(annotations).get("description", "")
+                known.description = _labels(texts).get("description", "")
 
 
 def _paired(changes: Iterable[tuple[float, str, Labels]]) -> Iterator[Firing]:
@@ -112,6 +111,7 @@ def _failures(folder: Path, samples: Samples, step: int, rules: Path, tests: lis
     """The texts of the tests that fail."""
     files = sorted(rules.glob("*.yml"))
     groups = [group["name"] for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
+    groups.sort(key=lambda name: name != "thresholds")  # the first step is as all others are
     test, report = folder / "test.yml", folder / "report.xml"
     with test.open("w") as out:
         out.write(f"rule_files: {json.dumps([str(file.resolve()) for file in files])}\n")

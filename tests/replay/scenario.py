@@ -1,4 +1,4 @@
-"""A scenario as data: what happens to which bot, and which alerts must come of it. docs/replay.md says how to write one."""
+"""A scenario as data: what happens to which bot, and which alerts must come of it; docs/replay.md has its keys."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from exporter import state
+from exporter.config.yaml_lines import Lines, YamlError, load_with_lines
 from exporter.state import REASONS
-from tests.replay.spans import Span, Within, seconds
+from tests.replay.spans import Span, Within, seconds, shown
 
 FOLDER = Path(__file__).parent / "scenarios"
 # The calendar of 1970, where promtool's clock begins, is that of this year: both begin on a Thursday.
@@ -35,7 +26,15 @@ _PARTS: Mapping[str, type[state.Values]] = {
     "system": state.System,
 }
 HOST = ("host.cpu_usage", "host.memory_usage", "host.disk_usage")
-_TIMES = ("bot.started_at", "bot.last_activity", "bot.data_updated_at", "model.last_retraining")
+# Values that are a time; a scenario gives it as one of its own.
+TIMES = (
+    "bot.started_at",
+    "bot.last_activity",
+    "bot.data_updated_at",
+    "trading.last_trade_time",
+    "model.last_prediction_time",
+    "model.last_retraining",
+)
 
 
 class ScenarioError(Exception):
@@ -66,6 +65,12 @@ def _known(key: str) -> str:
     return key
 
 
+def _reason(why: str) -> str:
+    if why not in REASONS:
+        raise ValueError(f"must be one of {', '.join(REASONS)}")
+    return why
+
+
 Key = Annotated[str, AfterValidator(_known)]
 Value = Ramp | float | bool | str | None
 
@@ -79,18 +84,11 @@ class Event(Part):
     every: Span | None = None
     lasts: Span | None = Field(default=None, alias="for")
     exporter: Literal["dead"] | None = None
-    unreachable: Annotated[str | None, Field(description="why, as in the label reason")] = None
+    unreachable: Annotated[str, AfterValidator(_reason)] | None = None
     values: dict[Key, Value] = Field(default_factory=dict, alias="set")
     hold: tuple[Key, ...] = ()
     trades: Annotated[float, Field(ge=0, le=1)] = 1.0
     profit: Annotated[float, Field(ge=-0.03, le=0.03)] = 0.0
-
-    @field_validator("unreachable")
-    @classmethod
-    def _reason(cls, value: str | None) -> str | None:
-        if value is not None and value not in REASONS:
-            raise ValueError(f"must be one of {', '.join(REASONS)}")
-        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Event:
@@ -111,7 +109,7 @@ class Event(Part):
             self._allowed(key, value.begin)
             self._allowed(key, value.end)
             return
-        if key in _TIMES:
+        if key in TIMES:
             seconds(value)
             return
         if key in HOST:
@@ -169,7 +167,7 @@ def _moment(value: object) -> dt.datetime:
             return moment.replace(tzinfo=dt.UTC)
     except ValueError:
         pass
-    raise ValueError(f"must be a day and an hour of {YEAR} (UTC) in quotes such as '{YEAR}-01-05 06:00'")
+    raise ValueError(f"must be a day and an hour of {YEAR} (UTC) such as {YEAR}-01-05 06:00")
 
 
 class Scenario(Part):
@@ -190,7 +188,7 @@ class Scenario(Part):
             raise ValueError("step must be 10s, 15s, 20s, 30s or 60s, and lasts a multiple of it")
         for number, event in enumerate(self.story):
             if event.begins >= self.lasts or (event.ends or 0) > self.lasts:
-                raise ValueError(f"story.{number} is not over when the scenario is; it lasts {self.lasts} s")
+                raise ValueError(f"story.{number} is not over when the scenario is, which lasts {shown(self.lasts)}")
             if event.bot is not None and event.bot not in self.bots:
                 raise ValueError(f"story.{number}.bot is {event.bot}: there are {', '.join(self.bots)}")
         return self
@@ -217,17 +215,17 @@ def load(path: Path) -> Scenario:
         ScenarioError: with every fault.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document, lines = load_with_lines(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError(f"{path.name}: {error.strerror}; there are: {', '.join(names())}") from None
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path.name}: no YAML: {error}") from None
+    except YamlError as error:
+        raise ScenarioError(f"{path.name}:{error}") from None
     if not isinstance(document, dict):
         raise ScenarioError(f"{path.name}: must be a mapping of keys to values; see docs/replay.md")
     try:
-        return Scenario.model_validate({"name": path.stem} | document)
+        return Scenario.model_validate(document | {"name": path.stem})
     except ValidationError as error:
-        raise ScenarioError("\n".join(_faults(path.name, error))) from None
+        raise ScenarioError("\n".join(dict.fromkeys(_faults(path.name, lines, error)))) from None
 
 
 def names() -> list[str]:
@@ -235,13 +233,15 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yml"))
 
 
-def _faults(file: str, error: ValidationError) -> Iterator[str]:
+def _faults(file: str, lines: Lines, error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False):
-        # Of a union each kind says its own; the keys that a person wrote are told.
-        key = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
+        key = fault["loc"]
+        while key and key not in lines and fault["type"] != "missing":
+            key = key[:-1]  # what pydantic adds, such as the kinds that a value may be of
+        line = lines.get(key) or lines.get(key[:-1], 1)
+        message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         if fault["type"] == "missing":
             message = "is missing"
         elif fault["type"] == "extra_forbidden":
             message = "unknown key; see docs/replay.md for those that are known"
-        yield f"{file}: {key or 'the file'}: {message}"
+        yield f"{file}:{line}: {'.'.join(map(str, key)) or 'the scenario'}: {message}"

@@ -1,4 +1,4 @@
-"""From a scenario to the samples that Prometheus would have collected: the real exporter, scraped at the scenario's time."""
+"""From a scenario to the samples that Prometheus would collect: the real exporter, scraped at the scenario's time."""
 
 from __future__ import annotations
 
@@ -102,8 +102,9 @@ def collect(scenario: Scenario, rules: Path = PROMETHEUS / "rules") -> Samples:
         try:
             return _Collection(scenario, folder, rules).samples()
         except ConfigError as error:
-            faults = "\n".join(error.faults).replace(f"{folder}/", f"{scenario.name}.yml: ")
-            raise ScenarioError(faults) from None
+            # The lines are those of the file that was made of it.
+            faults = (re.sub(r"^.*?:\d+: ", f"{scenario.name}.yml: monitoring: ", fault) for fault in error.faults)
+            raise ScenarioError("\n".join(faults)) from None
 
 
 class _Collection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from exporter.host import HostState
 from exporter.sources import DOCUMENT, Group, Part, Source, demo
 from exporter.sources.demo import DemoSource
 from exporter.state import BotState, SourceError
-from tests.replay.scenario import Event, Ramp, Scenario
+from tests.replay.scenario import TIMES, Event, Ramp, Scenario
 from tests.replay.spans import seconds
 
 _TELL_TIME = (bots_module, reading, scrape, demo)
@@ -42,8 +43,10 @@ class Clock:
 
     @contextmanager
     def everywhere(self) -> Iterator[None]:
-        """Let the exporter see this time."""
+        """Let the exporter see this time. It logs nothing meanwhile: that bots can't be read is the scenario's."""
         with ExitStack() as stack:
+            stack.callback(logging.disable, logging.root.manager.disable)
+            logging.disable(logging.WARNING)
             for module in _TELL_TIME:
                 # Durations stand still: a reading takes no time.
                 stack.enter_context(patch.object(module, "time", SimpleNamespace(time=self.now, monotonic=self.now)))
@@ -100,7 +103,7 @@ class _Told:
     def _at(self, event: Event, key: str, value: object) -> object:
         if isinstance(value, Ramp):
             return value.at(event.share(self._clock.at))
-        if isinstance(value, str) and key.endswith(("_at", "_activity", "_retraining")):
+        if key in TIMES:
             return self._clock.begins + seconds(value)
         return value
 
@@ -164,4 +167,3 @@ class ToldBots(Bots):
         simulation = _Simulation(bot, self._demo_since(bot.name), zone, events, self._clock.begins)
         held = self._held.setdefault(bot.name, {})
         yield _Told(simulation, events, self._clock, held)
-

@@ -19,7 +19,7 @@ def told(firing: Firing, every: Sequence[Firing]) -> float | None:
     """When the first message of an alert goes out; None where it is held back until its end."""
     at = firing.begins
     while firing.ends is None or at < firing.ends:
-        ends = [end for end in _held_until(firing, every, at)]
+        ends = list(_held_until(firing, every, at))
         if not ends:
             return at
         if None in ends:
