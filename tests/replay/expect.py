@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.replay.run import Firing
+from tests.replay.run import WITHOUT_INCIDENT, Firing
 from tests.replay.scenario import Expected, Scenario
 from tests.replay.spans import shown
 from tests.replay.told import told
 
-# They come without an incident, and need nobody.
-WITHOUT_INCIDENT = frozenset({"Watchdog", "DailySummary", "WeeklySummary", "MilestoneReached"})
 CALM = frozenset({"none", "info"})
 
 
