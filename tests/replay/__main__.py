@@ -8,9 +8,8 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tests.replay.expect import deviations, more
@@ -108,15 +107,21 @@ def _list() -> None:
 
 
 def _all(rules: Path) -> int:
-    """Replay every scenario, one a processor, the longest first."""
+    """Replay every scenario, one a processor, those with most to do first."""
     every = sorted((load(FOLDER / f"{name}.yml") for name in names()), key=lambda s: -s.lasts / s.step)
     paths = [FOLDER / f"{scenario.name}.yml" for scenario in every]
     faults = 0
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(partial(replay, rules=rules, texts=False), paths):
+        for future in as_completed([pool.submit(replay, path, rules, texts=False) for path in paths]):
+            try:
+                done = future.result()
+            except (ScenarioError, RunError) as error:
+                faults += 1
+                print(error, flush=True)
+                continue
             faults += bool(done.deviations)
             if done.deviations:
-                print("\n".join(lines(done)), "\n")
+                print("\n".join(("", *lines(done), "")), flush=True)
             else:
                 print(f"{done.scenario.name:<22} as expected: {_summary(done)} ({done.seconds:.0f} s)", flush=True)
     print(f"{len(paths)} scenarios, {faults} with differences")
