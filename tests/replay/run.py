@@ -129,7 +129,7 @@ def _failures(folder: Path, samples: Samples, step: int, rules: Path, tests: lis
     report.unlink(missing_ok=True)
     command = [binary("promtool"), "test", "rules", f"--junit={report}", str(test)]
     # Memory for time, up to a limit.
-    environment = {"GOGC": "400", "GOMEMLIMIT": "1GiB", **os.environ}
+    environment = {"GOGC": "400", "GOMEMLIMIT": "1536MiB", **os.environ}
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if not report.exists():
         raise RunError(f"promtool: {result.stderr.strip() or result.stdout.strip()}")

@@ -115,7 +115,7 @@ def test_faults_are_told(
 
 def test_an_unknown_scenario_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crahs"]) == 2
-    assert "crahs.yml: No such file or directory; there are: crash" in capsys.readouterr().err
+    assert "crahs.yml: No such file or directory; there are: bad-day" in capsys.readouterr().err
 
 
 def test_spans() -> None:
