@@ -98,6 +98,8 @@ class Event(Part):
             raise ValueError("for must be shorter than every")
         if self.ends is not None and self.ends <= self.begins:
             raise ValueError("until must be after from")
+        for key in set(self.hold) & set(HOST):
+            raise ValueError(f"{key} is the machine's, which stands still anyway; give it in set")
         for key, value in self.values.items():
             self._allowed(key, value)
         return self

@@ -98,6 +98,7 @@ def test_every_key_is_documented(heading: str, model: type[Scenario | Event | Ex
         ({"story": [{"set": {"system.error_rate": 3}}]}, "system.error_rate is 3.0: must be less than or equal to 1"),
         ({"story": [{"set": {"system.error_rate": {"from": 0, "to": 1}}}]}, "the event needs until, and no every"),
         ({"story": [{"set": {"bot.started_at": 3}}]}, "must be a time such as 30m"),
+        ({"story": [{"hold": ["host.cpu_usage"]}]}, "host.cpu_usage is the machine's, which stands still anyway"),
         ({"story": [{"every": "5m"}]}, "story.0: every and for need each other"),
         ({"story": [{"bot": "other"}]}, "story.0.bot is other: there are my-bot"),
         ({"story": [{"from": "9m"}]}, "story.0 is not over when the scenario is, which lasts 8m"),
