@@ -1,10 +1,11 @@
 # Trading bot monitoring. `make` alone lists what there is.
 MODE ?=
 SERVICE ?=
+SCENARIO ?=
 export MODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check mute unmute test test-docker lint bench lock venv-dev
+.PHONY: help up down status logs check mute unmute test test-docker test-replay replay lint bench lock venv-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,14 @@ unmute: ## end that: BOT=my-bot
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools
 	@.venv/bin/python -m pytest --ignore=tests/e2e/test_docker.py
+
+test-replay: venv-dev ## replay every scenario of tests/replay/scenarios through the rules, and compare
+	@.venv/bin/python -m native tools
+	@.venv/bin/python -m tests.replay --all
+
+replay: venv-dev ## replay one (SCENARIO=crash): what fires when, and what should; without one: list them
+	@.venv/bin/python -m native tools
+	@.venv/bin/python -m tests.replay $(SCENARIO)
 
 test-docker: venv-dev ## the tests in containers
 	@.venv/bin/python -m pytest tests/e2e/test_docker.py
