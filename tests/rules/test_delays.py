@@ -120,6 +120,11 @@ def test_delay(alert: dict[str, Any], groups: dict[str, tuple[str, list[dict[str
     assert _delay(alert, groups).seconds == total
 
 
+def test_a_series_that_is_recorded_after_its_reader_comes_a_round_later() -> None:
+    rules = [{"record": "x:y", "expr": "x:z"}, {"record": "x:z", "expr": "trading_bot_up"}]
+    assert _delay({"expr": "x:y < 1"}, {"a": ("10s", rules)}).seconds == 35
+
+
 def test_an_age_that_is_a_setting_is_named() -> None:
     told = _delay(
         {"expr": 'time() - x:y >= on () group_left () monitoring:target{target="no_response_seconds"}'},
