@@ -31,6 +31,11 @@ NO_WAY: dict[tuple[str, str], str] = {
         "up",
     ): "where a bot has no reading at all; two minutes of its age pass",
 }
+# What has no worst delay: the cause is a matter of degree, or comes with others. In words, by alert.
+UNTIMED: dict[str, str] = {
+    "ErrorBudgetBurn": "the faster it burns, the sooner",
+    "EscalationRepeated": "once it has fired so often",
+}
 # Limits that are an age: the alert waits so long by its meaning.
 AGES = {"bot_down_time", "data_freshness"}
 # They say "no" only when the time of a scrape is over.
