@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.rules.delays import Delay, Route, delay, route
+from tests.rules.delays import UNTIMED, Delay, Route, delay, route
 from tests.rules.series import ROOT, RULE_FILES, groups, severities
 
 PAGE = ROOT / "docs" / "alerts.md"
@@ -90,7 +90,9 @@ def page() -> str:
         for alert in told:
             rows.setdefault(_row(alert), []).append(alert.severity)
         parts.append(f"\n## {heading[: end + 1].rstrip('.:')}\n\n{HEADER}")
-        parts += [f"| {name} | {', '.join(of)} | {' | '.join(rest)} |\n" for (name, *rest), of in rows.items()]
+        parts += [
+            f"| {name} | {', '.join(dict.fromkeys(of))} | {' | '.join(rest)} |\n" for (name, *rest), of in rows.items()
+        ]
     return "".join(parts)
 
 
@@ -101,6 +103,7 @@ def _row(alert: Alert) -> tuple[str, ...]:
         after += f" ({duration(alert.delay.path.hang)})"
     if alert.severity == "none":
         after = "always fires"
+    after = UNTIMED.get(name, after)
     return (
         f"[{name}](runbooks/{name}.md)",
         alert.rule["annotations"]["summary"],

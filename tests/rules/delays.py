@@ -31,6 +31,11 @@ NO_WAY: dict[tuple[str, str], str] = {
         "up",
     ): "where a bot has no reading at all; two minutes of its age pass",
 }
+# What has no worst delay: the cause is a matter of degree, or comes with others. In words, by alert.
+UNTIMED: dict[str, str] = {
+    "ErrorBudgetBurn": "the faster it burns, the sooner",
+    "EscalationRepeated": "once it has fired so often",
+}
 # Limits that are an age: the alert waits so long by its meaning.
 AGES = {"bot_down_time", "data_freshness"}
 # They say "no" only when the time of a scrape is over.
@@ -138,10 +143,10 @@ def _paths(node: Any, of: str, group: Group, groups: Sequence[Group], seen: froz
             yield from _paths(node.expr, of, group, groups, seen)
         case parser.VectorSelector() if node.offset is None:
             if (of, node.name) not in NO_WAY:
-                yield from _of_selector(node, group, groups, seen)
+                yield from _of_selector(node, of, group, groups, seen)
 
 
-def _of_selector(node: Any, group: Group, groups: Sequence[Group], seen: frozenset[str]) -> Iterator[Path]:
+def _of_selector(node: Any, of: str, group: Group, groups: Sequence[Group], seen: frozenset[str]) -> Iterator[Path]:
     (name,) = names(node)
     name = node.name or name
     if name in ANCHORS or name in seen:
@@ -154,12 +159,17 @@ def _of_selector(node: Any, group: Group, groups: Sequence[Group], seen: frozens
         yield Path(scrape=max(seconds(job["scrape_interval"]) for job in scraped), hang=hang)
     else:
         for other in groups:
-            for rule in other.rules:
+            for at, rule in enumerate(other.rules):
                 if rule.get("record") == name:
-                    # Of the same group it is there in order, at once. An older value of its own is no cause.
-                    more = 0 if other.name == group.name else interval(other)
+                    # Of the same group, before the rule that asks, it is there at once. A value of its own is no cause.
+                    at_once = other.name == group.name and at < _place(of, group)
+                    more = 0 if at_once else interval(other)
                     for path in _paths(parse(rule["expr"]), name, other, groups, seen | {name}):
                         yield path._replace(evaluation=path.evaluation + more)
+
+
+def _place(name: str, group: Group) -> int:
+    return next(at for at, rule in enumerate(group.rules) if name in (rule.get("record"), rule.get("alert")))
 
 
 def _jobs(node: Any, name: str) -> list[str]:

@@ -97,15 +97,18 @@ class Typing:
         found = [self._series[name] for pattern in names(node) for name in self._series if re.fullmatch(pattern, name)]
         if not found and self._strict:
             raise UnknownError(f"nothing emits {' '.join(names(node))}")
-        labels = _union(*found)
+        labels = dict(_union(*found))
         for matcher in node.matchers.matchers:
-            if matcher.name == "__name__" or not self._strict:
+            if matcher.name == "__name__":
                 continue
-            if matcher.name not in labels:
+            if self._strict and matcher.name not in labels:
                 raise UnknownError(f"{node.prettify()} has no label {matcher.name}")
-            known = labels[matcher.name]
-            if known is not None and not self._variable(matcher.value):
+            known = labels.get(matcher.name)
+            if known is None or self._variable(matcher.value):
+                continue
+            if self._strict:
                 _check_value(node.prettify(), matcher, known)
+            labels[matcher.name] = frozenset(value for value in known if _fits(matcher, value))
         return labels
 
     def _aggregate(self, node: Any) -> Labels:
@@ -212,6 +215,12 @@ def _union(*all_labels: Labels) -> Labels:
 
 def _only(labels: Labels, named: list[str]) -> dict[str, frozenset[str] | None]:
     return {label: labels[label] for label in named if label in labels}
+
+
+def _fits(matcher: Any, value: str) -> bool:
+    if matcher.op in (parser.MatchOp.Re, parser.MatchOp.NotRe):
+        return bool(re.fullmatch(matcher.value, value)) == (matcher.op == parser.MatchOp.Re)
+    return (matcher.value == value) == (matcher.op == parser.MatchOp.Equal)
 
 
 def _check_value(where: str, matcher: Any, known: frozenset[str]) -> None:

@@ -161,4 +161,5 @@ def severities(rule: dict[str, Any]) -> list[str]:
     if named:
         return [severity for severity, table in THRESHOLDS.items() if any(name in table for name in named)]
     told = Typing(known(), strict=False).labels(parse(rule["expr"])).get("severity")
-    return sorted(told or {"critical"})
+    # None is for no person.
+    return [severity for severity in THRESHOLDS if severity in (told or THRESHOLDS)]

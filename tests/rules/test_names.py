@@ -19,9 +19,10 @@ from tests.rules.promql import Typing, UnknownError, parse
 from tests.rules.series import OF_THE_STACK, VALUES, emitted, known, rules, severities
 from tests.stack import Stack, wait_for
 
-STRING = r'("(?:[^"\\]|\\.)*")'
+STRING = r'("(?:[^"\\]|\\.)*"|`[^`]*`)'
 # In place of what a template or a dashboard fills in.
 VARIABLE = "variable"
+FILLED = {"q": f'"{VARIABLE}"', "s": VARIABLE, "%": "%"}
 
 
 def _is_variable(value: str) -> bool:
@@ -41,7 +42,8 @@ def queries(template: str) -> Iterator[str]:
     found += re.findall(rf"\bquery\s+{STRING}", template)
     assert len(found) == len(re.findall(r"\bquery\b", template)), f"a query that this test can't read: {template}"
     for text in found:
-        yield re.sub("%q", f'"{VARIABLE}"', re.sub("%[svd]", VARIABLE, ast.literal_eval(text)))
+        plain = text[1:-1] if text.startswith("`") else ast.literal_eval(text)
+        yield re.sub(r"%(?:\[\d\])?[\d.]*([a-z%])", lambda verb: FILLED.get(verb[1], "1"), plain)
 
 
 def check_template(text: str, of_alert: frozenset[str]) -> None:
