@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.rules.delays import UNTIMED, Delay, Route, delay, route
+from tests.rules.delays import STEPS, UNTIMED, Delay, Route, delay, route
 from tests.rules.series import ROOT, RULE_FILES, groups, severities
 
 PAGE = ROOT / "docs" / "alerts.md"
@@ -104,6 +104,8 @@ def _row(alert: Alert) -> tuple[str, ...]:
     if alert.severity == "none":
         after = "always fires"
     after = UNTIMED.get(name, after)
+    if step := STEPS.get(alert.rule["labels"].get("escalation", "")):
+        after = f"{step} + {duration(alert.delay.own)}"
     return (
         f"[{name}](runbooks/{name}.md)",
         alert.rule["annotations"]["summary"],

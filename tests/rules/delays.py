@@ -38,6 +38,12 @@ UNTIMED: dict[str, str] = {
 }
 # Limits that are an age: the alert waits so long by its meaning.
 AGES = {"bot_down_time", "data_freshness"}
+# The ladder's times, in words, by step: what they are counted from is the firing, not the cause.
+STEPS = {
+    "step_1": "what it escalates after, or `no_response` if that is shorter and it is critical,",
+    "step_2": "2 × `no_response`",
+    "step_3": "3 × `no_response`",
+}
 # They say "no" only when the time of a scrape is over.
 WAITING_FOR_AN_ANSWER = {"up", "trading_bot_up"}
 
