@@ -115,7 +115,7 @@ def test_all_channels(tmp_path: Path) -> None:
         "Slack: on, #trading-alerts",
         "Email: on, to b@example.org, c@example.org by mail.example.org",
         "Heartbeat: on",
-        "Inbox: always on, http://localhost:8080",
+        "Inbox: always on, http://localhost:8080, password: that of Grafana",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):

@@ -22,9 +22,11 @@ AUTHORIZED = {"Authorization": "Bearer the-token"}
 
 def command(folder: Path, **changes: str) -> list[str]:
     (folder / "token").write_text("the-token\n")
+    (folder / "password").write_text("the-password\n")
     options = {
         "listen": "127.0.0.1:0",
         "token-file": str(folder / "token"),
+        "password-file": str(folder / "password"),
         "data-dir": str(folder / "data"),
         **changes,
     }
@@ -62,7 +64,7 @@ def test_what_was_accepted_survives_a_kill(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             process.wait(20)
     with running(tmp_path) as (_, url):
-        assert len(requests.get(f"{url}/api/v1/messages", timeout=10).json()["messages"]) == 3
+        assert len(requests.get(f"{url}/api/v1/messages", headers=AUTHORIZED, timeout=10).json()["messages"]) == 3
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
@@ -95,6 +97,10 @@ def test_silent_connections_keep_nobody_out(tmp_path: Path) -> None:
         ({"listen": "127.0.0.1:99999"}, {}, "--listen is '127.0.0.1:99999'"),
         ({"token-file": "/nowhere/token"}, {}, "`python -m init` makes it"),
         ({"token-file": "/dev/null"}, {}, "is empty"),
+        ({"password-file": "/nowhere/password"}, {}, "`python -m init` makes it"),
+        ({"password-file": "/dev/null"}, {}, "is empty"),
+        ({"alertmanager": "localhost:9093"}, {}, "--alertmanager is 'localhost:9093'"),
+        ({"prometheus": "ftp://localhost"}, {}, "--prometheus is 'ftp://localhost'"),
         ({"data-dir": "/dev/null/data"}, {}, "can't be made"),
         ({}, {"RETENTION": "30"}, "RETENTION is '30'"),
     ],
