@@ -31,7 +31,7 @@ class Bucket:
         now = self._clock()
         spent, at = self._spent.pop(key, (0.0, now))
         spent = max(spent - (now - at) / self._seconds, 0.0)
-        wait = max((spent + 1 - self._burst) * self._seconds, 0.0)
+        wait = round(max((spent + 1 - self._burst) * self._seconds, 0.0), 3)
         self._spent[key] = (spent if wait else spent + 1, now)
         if len(self._spent) > MAX_KEYS:
             self._spent.popitem(last=False)

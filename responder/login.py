@@ -66,11 +66,6 @@ def add_login(app: Flask, access: Access, metrics: Metrics) -> None:
     _add_guard(app, access)
     _add_forms(app, access, metrics)
 
-    @app.errorhandler(PasswordError)
-    def no_password(error: PasswordError) -> ResponseReturnValue:
-        log.error("%s", error)
-        return {"error": str(error)}, 503
-
 
 def _add_guard(app: Flask, access: Access) -> None:
     @app.before_request

@@ -13,7 +13,7 @@ from responder.store import Store
 from responder.webhook import Notification
 
 SEVERITIES = ("critical", "warning", "info")
-REASONS = ("unauthorized", "too_large", "invalid", "database", "acknowledgements")
+REASONS = ("unauthorized", "too_large", "invalid", "database", "password", "acknowledgements")
 LOGINS = ("right", "wrong", "limited")
 MAX_ACKNOWLEDGED = 100  # series; what is acknowledged now is mostly none, one or two
 MAX_LABEL = 100

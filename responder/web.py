@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, ServiceUnavailable
 
 from responder import links
 from responder.acknowledge import Acknowledger
@@ -22,6 +22,7 @@ from responder.database import StoreError
 from responder.login import Access, add_login, is_program
 from responder.metrics import Metrics
 from responder.runbooks import Runbooks
+from responder.sessions import PasswordError
 from responder.store import Store
 from responder.webhook import Notification
 
@@ -67,11 +68,20 @@ def create_app(
         return response
 
     @app.errorhandler(StoreError)
-    def unavailable(error: StoreError) -> ResponseReturnValue:
-        # 503 makes Alertmanager send it again.
+    @app.errorhandler(PasswordError)
+    def unavailable(error: StoreError | PasswordError) -> ResponseReturnValue:
         log.error("%s", error)
-        metrics.error("database")
-        return {"error": f"{error} Try again."}, 503
+        metrics.error("database" if isinstance(error, StoreError) else "password")
+        # 503 makes Alertmanager send it again.
+        # Where the password stands is no business of strangers.
+        told = str(error) if isinstance(error, StoreError) else "The password can't be read; the log says more."
+        return http_error(ServiceUnavailable(f"{told} Try again."))
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> ResponseReturnValue:
+        if request.path.startswith("/api/"):
+            return {"error": error.description}, error.code or 500
+        return render_template("error.html", error=error), error.code or 500
 
     return app
 
@@ -156,12 +166,6 @@ def _add_health(app: Flask, store: Store, metrics: Metrics) -> None:
     @app.get("/metrics")
     def exposition() -> ResponseReturnValue:
         return generate_latest(metrics.registry), {"Content-Type": CONTENT_TYPE_LATEST}
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> ResponseReturnValue:
-        if request.path.startswith("/api/"):
-            return {"error": error.description}, error.code or 500
-        return render_template("error.html", error=error), error.code or 500
 
 
 def _zone(file: Path | None) -> ZoneInfo:

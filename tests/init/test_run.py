@@ -123,6 +123,18 @@ def test_all_channels(tmp_path: Path) -> None:
         assert secret not in "\n".join(lines)
 
 
+def test_the_inbox_has_grafanas_password_or_its_own(tmp_path: Path) -> None:
+    run({}, tmp_path)
+    made = (tmp_path / "grafana" / "admin_password").read_text()
+    assert (tmp_path / "responder" / "password").read_text() == made
+    lines = run({"RESPONDER_PASSWORD": "my own"}, tmp_path)
+    assert (tmp_path / "responder" / "password").read_text() == "my own"
+    assert (tmp_path / "responder" / "alertmanager_password").read_text() == made
+    assert "Inbox: always on, http://localhost:8080, password: RESPONDER_PASSWORD" in lines
+    run({}, tmp_path)
+    assert (tmp_path / "responder" / "password").read_text() == made
+
+
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(ALL, out)

@@ -135,10 +135,15 @@ class Ruling(Service):
 
     def __enter__(self) -> Self:
         self.start()
+        wait_for("Prometheus knows Alertmanager", self._knows_alertmanager)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+    def _knows_alertmanager(self) -> bool:
+        answer = requests.get(f"{self.url}/api/v1/alertmanagers", timeout=10).json()
+        return bool(answer["data"]["activeAlertmanagers"])
 
     def fire(self, bots: Sequence[str], escalated: Sequence[str] = ()) -> None:
         """From now on, just these fire."""

@@ -27,6 +27,12 @@ def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
         yield alerting
 
 
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, alerting: Alerting) -> Iterator[Ruling]:
+    with Ruling(tmp_path_factory.mktemp("prometheus"), alerting) as prometheus:
+        yield prometheus
+
+
 @pytest.fixture
 def responder(tmp_path: Path, alerting: Alerting) -> Responder:
     return Responder(tmp_path, alerting.url)
@@ -49,40 +55,39 @@ def watch_until_lifted(responder: Responder, bot: str) -> None:
     wait_for("lifted", lifted)
 
 
-def test_the_whole_story(tmp_path: Path, alerting: Alerting) -> None:
-    with Ruling(tmp_path, alerting) as prometheus:
-        responder = Responder(tmp_path, alerting.url, prometheus.url)
-        ann = responder.person()
-        prometheus.fire(["story"])
-        alerting.wait_told("story", "firing BotDown")
-        assert "Firing" in ann.get(page("story")).text and not alerting.silences("story"), "a look changes nothing"
-        shown = press(ann, page("story")).text
-        assert "✓ Ann</strong> acknowledged this at" in shown
-        (silence,) = alerting.silences("story")
-        assert silence["createdBy"] == "Ann" and silence["annotations"] == {"acknowledgement": "1"}
-        assert {m["name"]: m["value"] for m in silence["matchers"]} == {
-            "condition": "bot_down",
-            "bot": "story",
-            "severity": "critical",
-        }
-        # The escalation that comes later is covered, and shown.
-        prometheus.fire(["story"], escalated=["story"])
-        wait_for("the escalation", lambda: "Escalation no response" in ann.get(page("story")).text)
-        responder.acknowledger.watch()
-        alerting.wait_flushed()
-        assert alerting.told("story") == ["firing BotDown"]
-        # Another start of the responder knows of it, and lifts it.
-        responder = Responder(tmp_path, alerting.url, prometheus.url)
-        responder.acknowledger.watch()
-        assert alerting.silences("story")
-        prometheus.fire([])
-        watch_until_lifted(responder, "story")
-        assert not alerting.silences("story")
-        alerting.wait_told("story", "firing BotDown", "resolved BotDown")
-        assert "Ann acknowledged it last" in responder.person().get(page("story")).text
-        # And the next incident is a new one.
-        prometheus.fire(["story"])
-        alerting.wait_told("story", "firing BotDown", "resolved BotDown", "firing BotDown")
+def test_the_whole_story(tmp_path: Path, alerting: Alerting, prometheus: Ruling) -> None:
+    responder = Responder(tmp_path, alerting.url, prometheus.url)
+    ann = responder.person()
+    prometheus.fire(["story"])
+    alerting.wait_told("story", "firing BotDown")
+    assert "Firing" in ann.get(page("story")).text and not alerting.silences("story"), "a look changes nothing"
+    shown = press(ann, page("story")).text
+    assert "✓ Ann</strong> acknowledged this at" in shown
+    (silence,) = alerting.silences("story")
+    assert silence["createdBy"] == "Ann" and silence["annotations"] == {"acknowledgement": "1"}
+    assert {m["name"]: m["value"] for m in silence["matchers"]} == {
+        "condition": "bot_down",
+        "bot": "story",
+        "severity": "critical",
+    }
+    # The escalation that comes later is covered, and shown.
+    prometheus.fire(["story"], escalated=["story"])
+    wait_for("the escalation", lambda: "Escalation no response" in ann.get(page("story")).text)
+    responder.acknowledger.watch()
+    alerting.wait_flushed()
+    assert alerting.told("story") == ["firing BotDown"]
+    # Another start of the responder knows of it, and lifts it.
+    responder = Responder(tmp_path, alerting.url, prometheus.url)
+    responder.acknowledger.watch()
+    assert alerting.silences("story")
+    prometheus.fire([])
+    watch_until_lifted(responder, "story")
+    assert not alerting.silences("story")
+    alerting.wait_told("story", "firing BotDown", "resolved BotDown")
+    assert "Ann acknowledged it last" in responder.person().get(page("story")).text
+    # And the next incident is a new one.
+    prometheus.fire(["story"])
+    alerting.wait_told("story", "firing BotDown", "resolved BotDown", "firing BotDown")
 
 
 def test_an_end_that_alertmanager_has_forgotten_is_told(responder: Responder, alerting: Alerting) -> None:
@@ -99,25 +104,26 @@ def test_an_end_that_alertmanager_has_forgotten_is_told(responder: Responder, al
     alerting.wait_told("late", "firing BotDown", "resolved BotDown")
 
 
-def test_a_killed_alertmanager_is_told_anew_and_nobody_else(tmp_path: Path) -> None:
-    with Alerting(tmp_path / "own") as alerting, Ruling(tmp_path / "rules", alerting) as prometheus:
-        responder = Responder(tmp_path, alerting.url, prometheus.url)
-        prometheus.fire(["killed"])
-        alerting.wait_told("killed", "firing BotDown")
-        press(responder.person(), page("killed"))
-        alerting.end(signal.SIGKILL)
-        with pytest.raises(AlertmanagerError, match="doesn't answer"):
-            responder.acknowledger.watch()
-        alerting.start()
-        assert not alerting.get("alerts") and not alerting.silences("killed"), "it knows nothing any more"
+def test_a_killed_alertmanager_is_told_anew_and_nobody_else(
+    tmp_path: Path, alerting: Alerting, prometheus: Ruling
+) -> None:
+    responder = Responder(tmp_path, alerting.url, prometheus.url)
+    prometheus.fire(["killed"])
+    alerting.wait_told("killed", "firing BotDown")
+    press(responder.person(), page("killed"))
+    alerting.end(signal.SIGKILL)
+    with pytest.raises(AlertmanagerError, match="doesn't answer"):
+        responder.acknowledger.watch()
+    alerting.start()
+    assert not alerting.silences("killed"), "it has forgotten"
+    responder.now += GONE_SECONDS + 1
+    for _ in range(3):
+        responder.acknowledger.watch()
         responder.now += GONE_SECONDS + 1
-        for _ in range(3):
-            responder.acknowledger.watch()
-            responder.now += GONE_SECONDS + 1
-        assert len(alerting.silences("killed")) == 1
-        alerting.post(fires("killed"))
-        alerting.wait_flushed()
-        assert alerting.told("killed") == ["firing BotDown"]
+    assert len(alerting.silences("killed")) == 1
+    alerting.post(fires("killed"))
+    alerting.wait_flushed()
+    assert alerting.told("killed") == ["firing BotDown"]
 
 
 def test_a_silence_is_renewed(responder: Responder, alerting: Alerting, monkeypatch: pytest.MonkeyPatch) -> None:
