@@ -24,6 +24,9 @@ RENEW_SECONDS = 600.0  # what is left of a silence when it is made longer
 # Alertmanager has no alerts for up to a minute after its start, until Prometheus sends them again.
 GONE_SECONDS = 130.0
 WATCH_SECONDS = 3.0
+SEEN_SECONDS = 30.0  # how often it is written down that an incident goes on
+# What began later than this after the last look is another incident: the responder was away while the first one ended.
+AWAY_SECONDS = 90.0
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Acknowledger:
         self._lock = threading.Lock()
         self._gone_since: dict[int, float] = {}
         self._known: dict[int, set[tuple[str, dt.datetime]]] = {}
+        self._doubtful: set[Incident] = set()
 
     def alerts(self, incident: Incident) -> list[Alert]:
         """What fires of it now, the oldest first, escalations last. Raises AlertmanagerError."""
@@ -78,6 +82,8 @@ class Acknowledger:
                 self._silence(made)
             except AlertmanagerError:
                 self._ledger.forget(made)
+                # It may have been set, and only the answer was lost.
+                self._doubtful.add(incident)
                 raise
             return self.current(incident)
 
@@ -91,27 +97,32 @@ class Acknowledger:
     def watch(self) -> None:
         """Looks once at each that holds. Raises AlertmanagerError or StoreError; what failed is tried at the next."""
         failure: AlertmanagerError | None = None
-        for incident in [acknowledgement.incident for acknowledgement in self._ledger.current()]:
+        with self._lock:
+            incidents = {current.incident for current in self._ledger.current()} | self._doubtful
+        for incident in incidents:
             with self._lock:
-                # Somebody may have taken it back meanwhile.
-                if current := self.current(incident):
-                    try:
+                try:
+                    # Somebody may have taken it back meanwhile.
+                    if current := self.current(incident):
                         self._watch(current)
-                    except AlertmanagerError as error:
-                        failure = error
+                    else:
+                        self._alertmanager.remove_silences(incident)
+                    self._doubtful.discard(incident)
+                except AlertmanagerError as error:
+                    failure = error
         if failure:
             raise failure
 
     def _watch(self, current: Acknowledgement) -> None:
         alerts = self._alertmanager.alerts(current.incident)
-        if alerts:
-            self._gone_since.pop(current.id, None)
-            self._remember(current, alerts)
-        elif self._over(current):
+        if self._another(current, alerts) if alerts else self._over(current):
             self._lift(current)
             return
+        if alerts:
+            self._remember(current, alerts)
         silence = self._alertmanager.silence(current.silence_id) if current.silence_id else None
         if silence and silence.removed:
+            self._alertmanager.remove_silences(current.incident)
             self._end(current, "removed", None)
         elif silence is None or not silence.holds:
             # Alertmanager was killed and forgot it, or the responder was away for long.
@@ -127,15 +138,23 @@ class Acknowledger:
         self._ledger.silenced(current, made)
 
     def _remember(self, current: Acknowledgement, alerts: list[Alert]) -> None:
+        self._gone_since.pop(current.id, None)
         seen = {(alert.fingerprint, alert.starts_at) for alert in alerts}
-        if self._known.get(current.id) != seen:
+        if self._known.get(current.id) != seen or time.time() - current.seen_at > SEEN_SECONDS:
             self._ledger.seen(current, alerts)
             self._known[current.id] = seen
+
+    def _another(self, current: Acknowledgement, alerts: list[Alert]) -> bool:
+        """Alertmanager has something of it: of another incident?"""
+        return min(alert.starts_at.timestamp() for alert in alerts) > current.seen_at + AWAY_SECONDS
 
     def _over(self, current: Acknowledgement) -> bool:
         """Alertmanager has nothing of it any more: because it is over, or because it has just started?"""
         names = {alert.labels.get("alertname", "") for alert in self._ledger.alerts(current)}
         fires = self._prometheus.fires(current.incident, names)
+        if fires:
+            self._gone_since.pop(current.id, None)
+            return False
         since = self._gone_since.setdefault(current.id, self._clock())
         return fires is False or (fires is None and self._clock() - since > GONE_SECONDS)
 

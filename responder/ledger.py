@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS acknowledgements (
   person TEXT NOT NULL,
   at REAL NOT NULL,
   silence_id TEXT NOT NULL DEFAULT '',
+  seen_at REAL NOT NULL,
   ended_at REAL,
   ended_why TEXT,
   ended_by TEXT
@@ -45,13 +46,17 @@ _KEY = "condition = :condition AND bot = :bot AND severity = :severity"
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """One row; times are Unix seconds. Without a silence's id, the silence was not yet set."""
+    """One row; times are Unix seconds.
+
+    Without a silence's id, the silence was not yet set. `seen_at`: when it was last seen to fire.
+    """
 
     id: int
     incident: Incident
     person: str
     at: float
     silence_id: str
+    seen_at: float
     ended_at: float | None
     ended_why: Why | None
     ended_by: str | None
@@ -79,8 +84,8 @@ class Ledger:
             )
             connection.execute("DELETE FROM acknowledgements WHERE ended_at < ?", old)
             row = connection.execute(
-                "INSERT OR IGNORE INTO acknowledgements (condition, bot, severity, person, at) "
-                "VALUES (:condition, :bot, :severity, :person, :at) RETURNING *",
+                "INSERT OR IGNORE INTO acknowledgements (condition, bot, severity, person, at, seen_at) "
+                "VALUES (:condition, :bot, :severity, :person, :at, :at) RETURNING *",
                 {**incident.labels, "person": person, "at": now},
             ).fetchone()
             if row is None:
@@ -102,8 +107,11 @@ class Ledger:
             )
 
     def seen(self, acknowledgement: Acknowledgement, alerts: Sequence[Alert]) -> None:
-        """Remembers the alerts that fire of the incident, to tell their end."""
+        """Remembers that these alerts fire of the incident now, to tell their end."""
         with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE acknowledgements SET seen_at = ? WHERE id = ?", (time.time(), acknowledgement.id)
+            )
             _remember(connection, acknowledgement.id, alerts)
 
     def end(self, acknowledgement: Acknowledgement, why: Why, person: str | None = None) -> None:
@@ -157,6 +165,7 @@ def _acknowledgement(row: sqlite3.Row) -> Acknowledgement:
         row["person"],
         row["at"],
         row["silence_id"],
+        row["seen_at"],
         row["ended_at"],
         row["ended_why"],
         row["ended_by"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -72,7 +74,7 @@ def test_the_whole_story(tmp_path: Path, alerting: Alerting, prometheus: Ruling)
     }
     # The escalation that comes later is covered, and shown.
     prometheus.fire(["story"], escalated=["story"])
-    wait_for("the escalation", lambda: "Escalation no response" in ann.get(page("story")).text)
+    wait_for("the escalation", lambda: "Escalation: no response" in ann.get(page("story")).text)
     responder.acknowledger.watch()
     alerting.wait_flushed()
     assert alerting.told("story") == ["firing BotDown"]
@@ -144,7 +146,7 @@ def test_taken_back_and_removed_by_hand(responder: Responder, alerting: Alerting
     ann = responder.person()
     press(ann, page("back"))
     shown = press(ann, page("back"), "Bob", do="take back").text
-    assert "Bob took that back" in shown and "I look after it" in shown
+    assert "Bob took that back" in shown and ">Acknowledge</button>" in shown
     assert not alerting.silences("back")
     escalation = fires("back", labels={"alertname": "Escalation", "escalation": "no_response"})
     alerting.post(escalation)
@@ -173,6 +175,36 @@ def test_just_this_bot_and_severity(responder: Responder, alerting: Alerting) ->
         ("bot", "critical"): "active",
         ("bot", "warning"): "suppressed",
     }
+
+
+def test_an_incident_that_began_while_nobody_looked_is_another(responder: Responder, alerting: Alerting) -> None:
+    began = fires("away")
+    alerting.post(began)
+    press(responder.person(), page("away"))
+    with sqlite3.connect(responder.folder / "responder.sqlite") as connection:
+        connection.execute("UPDATE acknowledgements SET seen_at = ?", (0,))
+    connection.close()
+    responder.acknowledger.watch()
+    assert not alerting.silences("away") and not responder.ledger.current()
+    assert len(alerting.get('alerts?filter=bot="away"')) == 1, "and it goes on"
+
+
+def test_a_silence_whose_answer_was_lost_is_removed(
+    responder: Responder, alerting: Alerting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerting.post(fires("lost"))
+    client = responder.acknowledger._alertmanager
+    really = client.set_silence
+
+    def lose(*arguments: Any) -> str:
+        really(*arguments)
+        raise AlertmanagerError("Alertmanager doesn't answer (ReadTimeout).")
+
+    monkeypatch.setattr(client, "set_silence", lose)
+    assert "Nothing was changed" in press(responder.person(), page("lost")).text
+    assert not responder.ledger.current() and len(alerting.silences("lost")) == 1
+    responder.acknowledger.watch()
+    assert not alerting.silences("lost")
 
 
 def test_two_at_once_are_one(responder: Responder, alerting: Alerting) -> None:

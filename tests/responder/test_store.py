@@ -41,6 +41,12 @@ def test_the_end_is_a_message_of_its_own_and_marks_the_beginning(store: Store) -
     assert (beginning.status, beginning.over, beginning.ends_at) == ("firing", True, None)
 
 
+def test_a_beginning_cut_to_milliseconds_is_the_same(store: Store) -> None:
+    add(store, alert(startsAt="2026-11-21T10:00:00.123456789Z"))
+    add(store, alert(**RESOLVED, startsAt="2026-11-21T10:00:00.123Z"))
+    assert [message.over for message in store.messages(limit=10)] == [False, True]
+
+
 def test_a_new_incident_is_a_new_message(store: Store) -> None:
     add(store, alert())
     add(store, alert(startsAt="2026-11-21T11:00:00Z"))
