@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from responder import acknowledge
-from responder.acknowledge import GONE_SECONDS, Watcher
+from responder.acknowledge import GONE_SECONDS
 from responder.alertmanager import AlertmanagerError, Incident
 from tests.responder.application import AUTHORIZED, Responder, csrf
 from tests.responder.monitoring import Alerting, Ruling, fires
@@ -291,22 +291,3 @@ def test_the_inbox_and_the_metrics_say_who(responder: Responder, alerting: Alert
     press(ann, page("shown"), do="take back")
     assert "Acknowledged by" not in ann.get("/").text
     assert "trading_bot_acknowledged_timestamp_seconds{" not in ann.get("/metrics").text
-
-
-def test_the_watcher_goes_on_whatever_happens(
-    responder: Responder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[str] = []
-
-    def look() -> None:
-        looks.append("look")
-        if len(looks) < 3:
-            raise AlertmanagerError("no answer") if len(looks) == 1 else RuntimeError("unforeseen")
-
-    monkeypatch.setattr(responder.acknowledger, "watch", look)
-    failures: list[str] = []
-    watcher = Watcher(responder.acknowledger, lambda: failures.append("failed"), 0.01)
-    watcher.start()
-    wait_for("it goes on", lambda: len(looks) > 3)
-    watcher.stop()
-    assert len(failures) == 2 and "no answer" in caplog.text and "unforeseen" in caplog.text
