@@ -261,7 +261,7 @@ addresses() {
       grafana) purpose='dashboards; user admin, password: docker compose exec grafana cat /out/grafana/admin_password' ;;
       prometheus) purpose='metrics and rules' ;;
       alertmanager) purpose='alerts and silences; user and password as for Grafana' ;;
-      responder) purpose='inbox: every message' ;;
+      responder) purpose='inbox: every message; password as told above' ;;
       exporter) purpose='the bots' ;;
     esac
     printf '  %-13s %-22s %s\n' "$(capital "$service")" "http://localhost:$port" "$purpose"

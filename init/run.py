@@ -45,6 +45,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files = {path: File(content) for path, content in {**routes.secrets, **templates}.items()}
     files[token_file] = File(token)
     files[out / "responder" / "timezone"] = File(zone)
+    # For its pages, and for setting silences. One password to keep, unless another is wished for.
+    files[out / "responder" / "password"] = File(settings.responder_password or password)
+    files[out / "responder" / "alertmanager_password"] = File(password)
     # Grafana runs under another user id, and its folder is a volume of its own.
     files[password_file] = File(password, 0o444)
     # Alertmanager lets any web page of the owner's browser silence every alert, unless it asks for a password.
@@ -105,4 +108,5 @@ def _channel_lines(settings: Settings) -> list[str]:
         lines.append("Heartbeat: on")
     else:
         lines.append("Heartbeat: left out. To be told when this whole machine is gone, set HEARTBEAT_URL in .env")
-    return [*lines, f"Inbox: always on, {settings.responder_url}"]
+    whose = "RESPONDER_PASSWORD" if settings.responder_password else "that of Grafana"
+    return [*lines, f"Inbox: always on, {settings.responder_url}, password: {whose}"]

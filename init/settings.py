@@ -50,6 +50,7 @@ class Settings:
     email: Email | None
     heartbeat_url: str = field(repr=False)
     grafana_password: str = field(repr=False)
+    responder_password: str = field(repr=False)
     addresses: Mapping[str, str]
     responder_url: str
 
@@ -63,6 +64,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         email=_email(reader),
         heartbeat_url=reader.url("HEARTBEAT_URL", secret=True),
         grafana_password=reader.secret("GRAFANA_ADMIN_PASSWORD"),
+        responder_password=reader.secret("RESPONDER_PASSWORD"),
         addresses={
             name: reader.address(f"{name.upper()}_ADDRESS", f"{name}:{port}") for name, port in SERVICES.items()
         },

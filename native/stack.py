@@ -28,7 +28,7 @@ PURPOSE = {
     "grafana": "dashboards; user admin, password as told above",
     "prometheus": "metrics and rules",
     "alertmanager": "alerts and silences; user and password as for Grafana",
-    "responder": "inbox: every message",
+    "responder": "inbox: every message; password as told above",
     "exporter": "the bots",
 }
 

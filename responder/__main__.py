@@ -12,8 +12,19 @@ from pathlib import Path
 from types import FrameType
 
 import waitress
+from flask import Flask
 
-from responder.store import Store, StoreError
+from responder import links
+from responder.acknowledge import Acknowledger, Watcher
+from responder.alertmanager import Alertmanager
+from responder.attempts import Attempts
+from responder.database import Database, StoreError
+from responder.ledger import Ledger
+from responder.login import Access
+from responder.metrics import Metrics
+from responder.prometheus import Prometheus
+from responder.sessions import PasswordError, Sessions, kept_key
+from responder.store import Store
 from responder.web import MAX_BODY_BYTES, create_app
 
 RUNBOOKS = Path(__file__).resolve().parent.parent / "docs" / "runbooks"
@@ -26,10 +37,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         host, port = _listen(arguments.listen)
-        token = _token(arguments.token_file)
-        retention = _seconds(os.environ.get("RETENTION", "").strip() or "365d")
-        store = Store(arguments.data_dir / "responder.sqlite", retention)
-        app = create_app(store, token, arguments.timezone_file, arguments.runbooks)
+        app, watcher = _application(arguments)
         server = waitress.create_server(
             app,
             host=host,
@@ -44,7 +52,7 @@ def main() -> int:
             max_request_header_size=8192,
             asyncore_use_poll=True,  # select() can't see a descriptor above 1023
         )
-    except (ValueError, StoreError) as error:
+    except (ValueError, StoreError, PasswordError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -52,11 +60,33 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, _stop)
     logging.info("Listening on %s:%s", host, server.effective_port)
+    watcher.start()
     # SystemExit ends it after the requests that are under way.
     server.run()
     server.close()
+    watcher.stop()
     logging.info("Stopped")
     return 0
+
+
+def _application(arguments: argparse.Namespace) -> tuple[Flask, Watcher]:
+    """The pages, and what looks after the acknowledgements. Raises ValueError, StoreError or PasswordError."""
+    token = _token(arguments.token_file)
+    retention = _seconds(os.environ.get("RETENTION", "").strip() or "365d")
+    database = Database(arguments.data_dir / "responder.sqlite")
+    store, ledger = Store(database, retention), Ledger(database, retention)
+    metrics = Metrics(store, ledger)
+    try:
+        key = kept_key(arguments.data_dir)
+    except OSError as error:
+        raise ValueError(f"--data-dir {arguments.data_dir}: the key can't be made: {error.strerror}.") from error
+    # A cookie for https alone, once people come by https.
+    secure = os.environ.get("RESPONDER_URL", "").strip().lower().startswith("https://")
+    access = Access(Sessions(database, arguments.password_file, key), Attempts(), token, key, secure)
+    alertmanager = Alertmanager(_url("alertmanager", arguments), arguments.alertmanager_password_file)
+    acknowledger = Acknowledger(ledger, alertmanager, Prometheus(_url("prometheus", arguments)))
+    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks)
+    return app, Watcher(acknowledger, lambda: metrics.error("acknowledgements"))
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -67,6 +97,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m responder", description="The inbox of Alertmanager's messages.")
     parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument("--token-file", required=True, type=Path, metavar="F", help="holds the token that senders need")
+    parser.add_argument("--password-file", required=True, type=Path, metavar="F", help="holds the pages' password")
+    parser.add_argument("--alertmanager", default="http://127.0.0.1:9093", metavar="URL", help="default: %(default)s")
+    parser.add_argument(
+        "--alertmanager-password-file", type=Path, metavar="F", help="of its user admin; default: it asks for none"
+    )
+    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default: %(default)s")
     parser.add_argument("--timezone-file", type=Path, metavar="F", help="names the zone of shown times; default: UTC")
     parser.add_argument("--data-dir", required=True, type=Path, metavar="DIR", help="where the database is or is made")
     parser.add_argument(
@@ -80,6 +116,13 @@ def _listen(value: str) -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"--listen is {value!r}: allowed is HOST:PORT, such as 127.0.0.1:8080.")
     return host.strip("[]"), int(port)
+
+
+def _url(name: str, arguments: argparse.Namespace) -> str:
+    url: str = getattr(arguments, name)
+    if not links.safe(url):
+        raise ValueError(f"--{name} is {url!r}: allowed is an address such as http://127.0.0.1:9093.")
+    return url
 
 
 def _token(path: Path) -> str:

@@ -20,10 +20,11 @@ def safe(url: str) -> str:
 def silence(external_url: str, group_labels: Mapping[str, str]) -> str:
     """Alertmanager's form for a new silence: of condition, bot and severity, or without a condition of all labels."""
     names = ("bot", "condition", "severity") if group_labels.get("condition") else tuple(sorted(group_labels))
-    pairs = [f"{name}={_quoted(group_labels[name])}" for name in names if name in group_labels]
+    pairs = [f"{name}={quoted(group_labels[name])}" for name in names if name in group_labels]
     matchers = "{" + ",".join(pairs) + "}"
     return safe(f"{external_url}/#/silences/new?filter={quote(matchers, safe='')}")
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value as matchers and PromQL have it, in quotes."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

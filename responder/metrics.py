@@ -7,20 +7,26 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 
-from responder.store import Store, StoreError
+from responder.database import StoreError
+from responder.ledger import Ledger
+from responder.store import Store
 from responder.webhook import Notification
 
 SEVERITIES = ("critical", "warning", "info")
-REASONS = ("unauthorized", "too_large", "invalid", "database")
+REASONS = ("unauthorized", "too_large", "invalid", "database", "password", "acknowledgements")
+LOGINS = ("right", "wrong", "limited")
+MAX_ACKNOWLEDGED = 100  # series; what is acknowledged now is mostly none, one or two
+MAX_LABEL = 100
 
 
 class Metrics:
     """Own registry; every known series is there from the start."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ledger: Ledger) -> None:
         """Starts the counters at 0."""
         self.registry = CollectorRegistry()
         self._store = store
+        self._ledger = ledger
         self._messages = Counter(
             "trading_bot_responder_messages",
             "Messages received, one for each alert in a notification",
@@ -28,13 +34,18 @@ class Metrics:
             registry=self.registry,
         )
         self._errors = Counter(
-            "trading_bot_responder_errors", "Requests that were not accepted", ["reason"], registry=self.registry
+            "trading_bot_responder_errors", "What was not done, by reason", ["reason"], registry=self.registry
+        )
+        self._logins = Counter(
+            "trading_bot_responder_logins", "Attempts to log in, by result", ["result"], registry=self.registry
         )
         for status in ("firing", "resolved"):
             for severity in (*SEVERITIES, "other"):
                 self._messages.labels(status, severity)
         for reason in REASONS:
             self._errors.labels(reason)
+        for result in LOGINS:
+            self._logins.labels(result)
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
@@ -45,18 +56,34 @@ class Metrics:
             self._messages.labels(alert.status, severity if severity in SEVERITIES else "other").inc()
 
     def error(self, reason: str) -> None:
-        """Counts a request that was not accepted."""
+        """Counts a request that was not accepted, or a look at the acknowledgements that failed."""
         self._errors.labels(reason).inc()
 
+    def login(self, result: str) -> None:
+        """Counts an attempt to log in."""
+        self._logins.labels(result).inc()
+
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The time of the last message, from the database; no series before the first, or while it can't be read."""
-        family = GaugeMetricFamily(
+        """What the database tells; no series while it can't be read."""
+        last = GaugeMetricFamily(
             "trading_bot_responder_last_received_timestamp_seconds", "When the last message was received"
         )
+        acknowledged = GaugeMetricFamily(
+            "trading_bot_acknowledged_timestamp_seconds",
+            "When an incident was acknowledged, and by whom, as long as that holds",
+            labels=["condition", "bot", "severity", "by"],
+        )
         try:
-            last = self._store.last_told()
+            told = self._store.last_told()
+            if told is not None:
+                last.add_metric([], told)
+            series = {
+                tuple(label[:MAX_LABEL] for label in (*current.incident.labels.values(), current.person)): current.at
+                for current in self._ledger.current(limit=MAX_ACKNOWLEDGED)
+            }
+            for labels, at in series.items():
+                acknowledged.add_metric(labels, at)
         except StoreError:
-            last = None
-        if last is not None:
-            family.add_metric([], last)
-        yield family
+            pass
+        yield last
+        yield acknowledged

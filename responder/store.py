@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from responder import ledger
+from responder.database import Database
 from responder.webhook import Notification
 
 PRUNE_SECONDS = 3600
@@ -47,19 +46,22 @@ ON CONFLICT (fingerprint, starts_at, status) DO UPDATE SET
   last_told = excluded.last_told, times_told = times_told + 1, ends_at = excluded.ends_at,
   annotations = excluded.annotations, external_url = excluded.external_url
 """
+# Alertmanager's API cuts a beginning to milliseconds, and an end that the responder told on has it so.
+_SAME = "{0}.fingerprint = messages.fingerprint AND abs({0}.starts_at - messages.starts_at) < 0.002"
 # `over`: a firing message whose end was told as well.
-_SELECT = """
-SELECT *, status = 'firing' AND EXISTS (
-  SELECT 1 FROM messages AS ends
-  WHERE ends.fingerprint = messages.fingerprint AND ends.starts_at = messages.starts_at AND ends.status = 'resolved'
-) AS over
-FROM messages WHERE (:bot = '' OR bot = :bot) AND (:severity = '' OR severity = :severity)
-ORDER BY id DESC LIMIT :limit OFFSET :offset
-"""
-
-
-class StoreError(Exception):
-    """The database can't be used now; the text says why."""
+_SELECT = f"""
+SELECT messages.*, acknowledged.person AS acknowledged_by, acknowledged.at AS acknowledged_at,
+  status = 'firing' AND EXISTS (
+    SELECT 1 FROM messages AS ends WHERE {_SAME.format("ends")} AND ends.status = 'resolved'
+  ) AS over
+FROM messages LEFT JOIN acknowledgements AS acknowledged ON acknowledged.id = (
+  SELECT max(acknowledgement) FROM acknowledged_alerts AS covered
+  JOIN acknowledgements ON acknowledgements.id = acknowledgement
+  WHERE {_SAME.format("covered")} AND (ended_why IS NULL OR ended_why = 'over')
+)
+WHERE (:bot = '' OR messages.bot = :bot) AND (:severity = '' OR messages.severity = :severity)
+ORDER BY messages.id DESC LIMIT :limit OFFSET :offset
+"""  # noqa: S608 - of our own words alone
 
 
 @dataclass(frozen=True)
@@ -80,24 +82,20 @@ class Message:
     annotations: dict[str, str]
     group_labels: dict[str, str]
     external_url: str
+    acknowledged_by: str | None
+    acknowledged_at: float | None
 
 
 class Store:
-    """Opens a connection for each call, so any thread may call it."""
+    """Any thread may call it."""
 
-    def __init__(self, path: Path, retention_seconds: float, lock_seconds: float = 5) -> None:
-        """Makes the database where there is none. Raises StoreError where that can't be done."""
-        self._path = path
+    def __init__(self, database: Database, retention_seconds: float) -> None:
+        """Makes the tables where there are none. Raises StoreError where that can't be done."""
+        self._database = database
         self._retention = retention_seconds
-        self._lock_seconds = lock_seconds
         self._pruned = 0.0
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"The database's folder {path.parent} can't be made: {error.strerror}.") from error
-        with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
+        with database.reading() as connection:
+            connection.executescript(_SCHEMA + ledger.SCHEMA)
 
     def add(self, notification: Notification) -> None:
         """Keeps all of a notification or nothing of it; it is on the disk when this returns."""
@@ -119,8 +117,7 @@ class Store:
             )
             for alert in notification.alerts
         ]
-        with self._connection() as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._database.writing() as connection:
             connection.executemany(_UPSERT, rows)
             if now - self._pruned > PRUNE_SECONDS:
                 connection.execute("DELETE FROM messages WHERE last_told < ?", (now - self._retention,))
@@ -129,7 +126,7 @@ class Store:
     def messages(self, *, bot: str = "", severity: str = "", limit: int, offset: int = 0) -> list[Message]:
         """The messages, newest first; an empty filter lets all through."""
         values = {"bot": bot, "severity": severity, "limit": limit, "offset": offset}
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_SELECT, values).fetchall()
         return [_message(row) for row in rows]
 
@@ -139,29 +136,19 @@ class Store:
             "bot": "SELECT DISTINCT bot FROM messages WHERE bot != '' ORDER BY bot LIMIT 1000",
             "severity": "SELECT DISTINCT severity FROM messages WHERE severity != '' ORDER BY severity LIMIT 100",
         }[column]
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             return [row[0] for row in connection.execute(query)]
 
     def last_told(self) -> float | None:
         """When the last message came, in Unix seconds; None before the first."""
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             value: float | None = connection.execute("SELECT max(last_told) FROM messages").fetchone()[0]
         return value
 
     def check(self) -> None:
         """Writes to the database; raises StoreError where that can't be done."""
-        with self._connection() as connection, connection:
+        with self._database.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO written VALUES (1, ?)", (time.time(),))
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path, timeout=self._lock_seconds)) as connection:
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA synchronous = FULL")
-                yield connection
-        except sqlite3.Error as error:
-            raise StoreError(f"The database {self._path} can't be used: {error}.") from error
 
 
 def _message(row: sqlite3.Row) -> Message:

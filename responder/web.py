@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 from dataclasses import asdict
 from datetime import datetime
@@ -14,12 +13,17 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, ServiceUnavailable
 
 from responder import links
+from responder.acknowledge import Acknowledger
+from responder.acknowledge_page import add_acknowledge_page
+from responder.database import StoreError
+from responder.login import Access, add_login, is_program
 from responder.metrics import Metrics
 from responder.runbooks import Runbooks
-from responder.store import Store, StoreError
+from responder.sessions import PasswordError
+from responder.store import Store
 from responder.webhook import Notification
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -32,8 +36,15 @@ POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'no
 log = logging.getLogger(__name__)
 
 
-def create_app(store: Store, token: str, timezone_file: Path | None, runbooks_folder: Path) -> Flask:
-    """The WSGI application; senders need the token, readers are on this machine."""
+def create_app(
+    store: Store,
+    metrics: Metrics,
+    access: Access,
+    acknowledger: Acknowledger,
+    timezone_file: Path | None,
+    runbooks_folder: Path,
+) -> Flask:
+    """The WSGI application; senders need the token, readers the password."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -41,9 +52,10 @@ def create_app(store: Store, token: str, timezone_file: Path | None, runbooks_fo
     app.jinja_env.filters["duration"] = _duration
     app.jinja_env.globals["safe_link"] = links.safe
     app.jinja_env.globals["silence_link"] = links.silence
-    metrics = Metrics(store)
-    _add_api(app, store, token, metrics)
+    add_login(app, access, metrics)
+    _add_api(app, store, access.token, metrics)
     _add_pages(app, store, Runbooks(runbooks_folder))
+    add_acknowledge_page(app, acknowledger)
     _add_health(app, store, metrics)
 
     @app.after_request
@@ -56,21 +68,28 @@ def create_app(store: Store, token: str, timezone_file: Path | None, runbooks_fo
         return response
 
     @app.errorhandler(StoreError)
-    def unavailable(error: StoreError) -> ResponseReturnValue:
-        # 503 makes Alertmanager send it again.
+    @app.errorhandler(PasswordError)
+    def unavailable(error: StoreError | PasswordError) -> ResponseReturnValue:
         log.error("%s", error)
-        metrics.error("database")
-        return {"error": f"{error} Try again."}, 503
+        metrics.error("database" if isinstance(error, StoreError) else "password")
+        # 503 makes Alertmanager send it again.
+        # Where the password stands is no business of strangers.
+        told = str(error) if isinstance(error, StoreError) else "The password can't be read; the log says more."
+        return http_error(ServiceUnavailable(f"{told} Try again."))
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> ResponseReturnValue:
+        if request.path.startswith("/api/"):
+            return {"error": error.description}, error.code or 500
+        return render_template("error.html", error=error), error.code or 500
 
     return app
 
 
 def _add_api(app: Flask, store: Store, token: str, metrics: Metrics) -> None:
-    expected = f"Bearer {token}".encode()
-
     @app.post("/api/v1/alerts")
     def receive() -> ResponseReturnValue:
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+        if not is_program(token):
             metrics.error("unauthorized")
             return {"error": "The header Authorization must be `Bearer TOKEN`, with the token of --token-file."}, 401
         try:
@@ -147,12 +166,6 @@ def _add_health(app: Flask, store: Store, metrics: Metrics) -> None:
     @app.get("/metrics")
     def exposition() -> ResponseReturnValue:
         return generate_latest(metrics.registry), {"Content-Type": CONTENT_TYPE_LATEST}
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> ResponseReturnValue:
-        if request.path.startswith("/api/"):
-            return {"error": error.description}, error.code or 500
-        return render_template("error.html", error=error), error.code or 500
 
 
 def _zone(file: Path | None) -> ZoneInfo:

@@ -203,7 +203,9 @@ class Stack:
 
     def inbox(self) -> list[dict[str, Any]]:
         """The responder's messages, newest first."""
-        answer = requests.get(f"{self.url('responder')}/api/v1/messages", timeout=10)
+        token = (self.folder / ".stack" / "out" / "responder" / "token").read_text()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"{self.url('responder')}/api/v1/messages", headers=headers, timeout=10)
         answer.raise_for_status()
         messages: list[dict[str, Any]] = answer.json()["messages"]
         return messages

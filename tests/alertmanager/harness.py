@@ -60,7 +60,8 @@ class Alerting:
 
     def inbox(self) -> list[dict[str, Any]]:
         """The messages that the responder has kept, newest first."""
-        answer = requests.get(f"{self.url('responder')}/api/v1/messages?limit=1000", timeout=10)
+        headers = {"Authorization": f"Bearer {(self._out / 'responder' / 'token').read_text()}"}
+        answer = requests.get(f"{self.url('responder')}/api/v1/messages?limit=1000", headers=headers, timeout=10)
         answer.raise_for_status()
         messages: list[dict[str, Any]] = answer.json()["messages"]
         return messages
@@ -88,6 +89,8 @@ class Alerting:
         responder = [sys.executable, "-m", "responder", "--listen", listen["responder"]]
         responder += ["--data-dir", str(self._folder / "data"), "--token-file", str(self._out / "responder" / "token")]
         responder += ["--timezone-file", str(self._out / "responder" / "timezone")]
+        responder += ["--password-file", str(self._out / "responder" / "password")]
+        responder += ["--alertmanager", self.url("alertmanager")]
         alertmanager = [
             binary("alertmanager"),
             f"--config.file={self._out / 'alertmanager' / 'alertmanager.yml'}",

@@ -115,12 +115,24 @@ def test_all_channels(tmp_path: Path) -> None:
         "Slack: on, #trading-alerts",
         "Email: on, to b@example.org, c@example.org by mail.example.org",
         "Heartbeat: on",
-        "Inbox: always on, http://localhost:8080",
+        "Inbox: always on, http://localhost:8080, password: that of Grafana",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):
         assert secret not in text
         assert secret not in "\n".join(lines)
+
+
+def test_the_inbox_has_grafanas_password_or_its_own(tmp_path: Path) -> None:
+    run({}, tmp_path)
+    made = (tmp_path / "grafana" / "admin_password").read_text()
+    assert (tmp_path / "responder" / "password").read_text() == made
+    lines = run({"RESPONDER_PASSWORD": "my own"}, tmp_path)
+    assert (tmp_path / "responder" / "password").read_text() == "my own"
+    assert (tmp_path / "responder" / "alertmanager_password").read_text() == made
+    assert "Inbox: always on, http://localhost:8080, password: RESPONDER_PASSWORD" in lines
+    run({}, tmp_path)
+    assert (tmp_path / "responder" / "password").read_text() == made
 
 
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ SECRETS = ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "SLACK_WEBHOOK_URL", "SMTP_
 
 @given(
     st.dictionaries(
-        st.sampled_from([*SECRETS, "GRAFANA_ADMIN_PASSWORD"]),
+        st.sampled_from([*SECRETS, "GRAFANA_ADMIN_PASSWORD", "RESPONDER_PASSWORD"]),
         st.tuples(st.text(max_size=3), st.text(max_size=3)).map("Hunter2-Secret".join),
     )
 )

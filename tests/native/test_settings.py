@@ -88,12 +88,15 @@ def test_channels_are_no_reason_to_restart_but_a_bots_password_is(tmp_path: Path
 
 
 def test_processes_get_little_of_the_shell_and_no_channel_secret(tmp_path: Path) -> None:
-    env = "MY_BOT='a b'\nTZ=Asia/Tokyo\nSMTP_PASSWORD=x\nGRAFANA_ADMIN_PASSWORD=y\n"
+    env = "MY_BOT='a b'\nTZ=Asia/Tokyo\nSMTP_PASSWORD=x\nGRAFANA_ADMIN_PASSWORD=y\nRESPONDER_PASSWORD=z\n"
     found = settings(tmp_path, env, {"PATH": "/bin", "LC_ALL": "C", "HOMEBREW_TOKEN": "t", "MY_BOT": "wins"})
     assert found.inherited == {"PATH": "/bin", "LC_ALL": "C"}
     assert found.process_environment["MY_BOT"] == "wins"
     assert found.process_environment["WITHOUT_DOTENV"] == "-u MY_BOT"
-    assert not {"SMTP_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "HOMEBREW_TOKEN"} & found.process_environment.keys()
+    assert (
+        not {"SMTP_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "RESPONDER_PASSWORD", "HOMEBREW_TOKEN"}
+        & found.process_environment.keys()
+    )
 
 
 def test_control_socket_of_a_long_path_is_short(tmp_path: Path) -> None:

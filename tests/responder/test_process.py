@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,10 +23,13 @@ AUTHORIZED = {"Authorization": "Bearer the-token"}
 
 def command(folder: Path, **changes: str) -> list[str]:
     (folder / "token").write_text("the-token\n")
+    (folder / "password").write_text("the-password\n")
     options = {
         "listen": "127.0.0.1:0",
         "token-file": str(folder / "token"),
+        "password-file": str(folder / "password"),
         "data-dir": str(folder / "data"),
+        "alertmanager": "http://127.0.0.1:1",
         **changes,
     }
     return [sys.executable, "-m", "responder", *(f"--{name}={value}" for name, value in options.items())]
@@ -62,7 +66,24 @@ def test_what_was_accepted_survives_a_kill(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             process.wait(20)
     with running(tmp_path) as (_, url):
-        assert len(requests.get(f"{url}/api/v1/messages", timeout=10).json()["messages"]) == 3
+        assert len(requests.get(f"{url}/api/v1/messages", headers=AUTHORIZED, timeout=10).json()["messages"]) == 3
+
+
+def test_a_person_logs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESPONDER_URL", "https://inbox.example.org")
+    with running(tmp_path) as (_, url), requests.Session() as session:
+        page = session.get(f"{url}/", timeout=10)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert page.url == f"{url}/login?next=/" and token
+        assert all(cookie.secure for cookie in session.cookies)
+        cookies = {cookie.name: cookie.value or "" for cookie in session.cookies}
+        form = {"csrf_token": token[1], "password": "the-password", "next": "/acknowledge?condition=x"}
+        done = requests.post(f"{url}/login", data=form, cookies=cookies, timeout=10, allow_redirects=False)
+        assert (done.status_code, done.headers["Location"]) == (303, "/acknowledge?condition=x")
+        cookies = {cookie.name: cookie.value or "" for cookie in done.cookies}
+        page = requests.get(f"{url}/acknowledge?condition=x", cookies=cookies, timeout=10)
+        assert page.status_code == 503 and "Alertmanager doesn&#39;t answer" in page.text
+    assert (tmp_path / "data" / "session.key").stat().st_mode & 0o077 == 0
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
@@ -95,6 +116,10 @@ def test_silent_connections_keep_nobody_out(tmp_path: Path) -> None:
         ({"listen": "127.0.0.1:99999"}, {}, "--listen is '127.0.0.1:99999'"),
         ({"token-file": "/nowhere/token"}, {}, "`python -m init` makes it"),
         ({"token-file": "/dev/null"}, {}, "is empty"),
+        ({"password-file": "/nowhere/password"}, {}, "`python -m init` makes it"),
+        ({"password-file": "/dev/null"}, {}, "is empty"),
+        ({"alertmanager": "localhost:9093"}, {}, "--alertmanager is 'localhost:9093'"),
+        ({"prometheus": "ftp://localhost"}, {}, "--prometheus is 'ftp://localhost'"),
         ({"data-dir": "/dev/null/data"}, {}, "can't be made"),
         ({}, {"RETENTION": "30"}, "RETENTION is '30'"),
     ],

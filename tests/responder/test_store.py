@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from responder.store import Store, StoreError
+from responder.database import Database, StoreError
+from responder.store import Store
 from responder.webhook import Notification
 from tests.responder.samples import RESOLVED, alert, body
 
@@ -18,7 +19,7 @@ def add(store: Store, *alerts: dict[str, object]) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "new" / "responder.sqlite", 3600, lock_seconds=0.1)
+    return Store(Database(tmp_path / "new" / "responder.sqlite", lock_seconds=0.1), 3600)
 
 
 def test_a_repeat_is_counted_and_not_doubled(store: Store) -> None:
@@ -40,6 +41,12 @@ def test_the_end_is_a_message_of_its_own_and_marks_the_beginning(store: Store) -
     assert (beginning.status, beginning.over, beginning.ends_at) == ("firing", True, None)
 
 
+def test_a_beginning_cut_to_milliseconds_is_the_same(store: Store) -> None:
+    add(store, alert(startsAt="2026-11-21T10:00:00.123456789Z"))
+    add(store, alert(**RESOLVED, startsAt="2026-11-21T10:00:00.123Z"))
+    assert [message.over for message in store.messages(limit=10)] == [False, True]
+
+
 def test_a_new_incident_is_a_new_message(store: Store) -> None:
     add(store, alert())
     add(store, alert(startsAt="2026-11-21T11:00:00Z"))
@@ -58,13 +65,13 @@ def test_two_alerts_in_one_notification(store: Store) -> None:
 
 def test_old_messages_are_removed_and_told_ones_kept(tmp_path: Path) -> None:
     path = tmp_path / "responder.sqlite"
-    add(Store(path, 3600), alert(), alert(fingerprint="b"))
+    add(Store(Database(path), 3600), alert(), alert(fingerprint="b"))
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE messages SET first_told = first_told - 4000")
         connection.execute("UPDATE messages SET last_told = last_told - 4000 WHERE fingerprint = 'b'")
     connection.close()
-    add(Store(path, 3600), alert(fingerprint="c"))
-    assert len(Store(path, 3600).messages(limit=10)) == 2
+    add(Store(Database(path), 3600), alert(fingerprint="c"))
+    assert len(Store(Database(path), 3600).messages(limit=10)) == 2
 
 
 def test_a_locked_database_is_an_error_and_leaves_nothing(store: Store, tmp_path: Path) -> None:
@@ -85,6 +92,6 @@ def test_a_locked_database_is_an_error_and_leaves_nothing(store: Store, tmp_path
 def test_what_is_not_a_database_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database " * 1000)
     with pytest.raises(StoreError, match="file is not a database"):
-        Store(tmp_path / "file", 3600)
+        Database(tmp_path / "file")
     with pytest.raises(StoreError, match="can't be made"):
-        Store(tmp_path / "file" / "below" / "responder.sqlite", 3600)
+        Database(tmp_path / "file" / "below" / "responder.sqlite")

@@ -14,12 +14,9 @@ from markupsafe import Markup
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
-from responder.store import Store
-from responder.web import MAX_BODY_BYTES, create_app
+from responder.web import MAX_BODY_BYTES
+from tests.responder.application import AUTHORIZED, TOKEN, Responder
 from tests.responder.samples import RESOLVED, alert, body
-
-TOKEN = "the-token"
-AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
@@ -38,10 +35,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(database: Path, runbooks: Path) -> FlaskClient:
-    store = Store(database, 3600, lock_seconds=0.1)
-    zone = database.with_name("timezone")
-    zone.write_text("Asia/Kolkata")
-    return create_app(store, TOKEN, zone, runbooks).test_client()
+    return Responder(database.parent, runbooks=runbooks).person()
 
 
 def post(client: FlaskClient, content: Any = None, **more: Any) -> TestResponse:

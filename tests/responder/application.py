@@ -1,0 +1,81 @@
+"""The responder's pages without a server, and how a person comes in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from responder.acknowledge import Acknowledger
+from responder.alertmanager import Alertmanager
+from responder.attempts import Attempts
+from responder.database import Database
+from responder.ledger import Ledger
+from responder.login import Access
+from responder.metrics import Metrics
+from responder.prometheus import Prometheus
+from responder.sessions import Sessions
+from responder.store import Store
+from responder.web import create_app
+
+TOKEN = "the-token"
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
+PASSWORD = "the pässword"
+KEY = b"k" * 32
+NOWHERE = "http://127.0.0.1:1"
+
+
+@dataclass
+class Responder:
+    """One responder; `now` is the time of the attempts to log in, and of how long an incident is gone."""
+
+    folder: Path
+    alertmanager: str = NOWHERE
+    prometheus: str = NOWHERE
+    runbooks: Path = Path("/nowhere")
+    secure: bool = False
+    now: float = 0
+
+    def __post_init__(self) -> None:
+        database = Database(self.folder / "responder.sqlite", lock_seconds=0.1)
+        store, self.ledger = Store(database, 3600), Ledger(database, 3600)
+        self.password_file = self.folder / "password"
+        self.password_file.write_text(PASSWORD)
+        zone = self.folder / "timezone"
+        zone.write_text("Asia/Kolkata")
+        access = Access(Sessions(database, self.password_file, KEY), Attempts(self.clock), TOKEN, KEY, self.secure)
+        self.acknowledger = Acknowledger(
+            self.ledger, Alertmanager(self.alertmanager), Prometheus(self.prometheus), self.clock
+        )
+        self.app: Flask = create_app(store, Metrics(store, self.ledger), access, self.acknowledger, zone, self.runbooks)
+
+    def clock(self) -> float:
+        return self.now
+
+    def stranger(self) -> FlaskClient:
+        """A browser that has never been here."""
+        return self.app.test_client()
+
+    def person(self) -> FlaskClient:
+        """A browser that is logged in."""
+        client = self.stranger()
+        assert log_in(client).status_code == 303
+        return client
+
+
+def csrf(client: FlaskClient, path: str = "/") -> str:
+    """The token of the forms on a page."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path, follow_redirects=True).text)
+    assert found
+    return found[1]
+
+
+def log_in(client: FlaskClient, password: str = PASSWORD, **more: Any) -> TestResponse:
+    """Fills in the form."""
+    form = {"csrf_token": csrf(client, "/login"), "password": password, **more.pop("form", {})}
+    return client.post("/login", data=form, **more)
