@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,15 @@ def render(source: Path, settings: Settings, folder: Path, responder_token: str)
     _absolute_files(document, folder)
     _check(document, secrets, source)
     return Rendered(dump(document, "alertmanager/alertmanager.yml"), secrets)
+
+
+def links(responder_url: str) -> str:
+    """The template file with the define `responder_url`, the address that links in messages begin with."""
+    # As a string of the template's language, so that it is escaped where it stands.
+    return (
+        "{{/* Where the inbox is. Made by `python -m init` from RESPONDER_URL. */}}\n"
+        f'{{{{ define "responder_url" }}}}{{{{ {json.dumps(responder_url.rstrip("/"))} }}}}{{{{ end }}}}\n'
+    )
 
 
 def _models(receivers: Sequence[Config]) -> dict[str, Config]:

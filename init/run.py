@@ -40,6 +40,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
         folder / "templates" / path.name: path.read_text(encoding="utf-8")
         for path in sorted((root / "alertmanager" / "templates").glob("*.tmpl"))
     }
+    templates[folder / "templates" / "links.tmpl"] = alertmanager.links(settings.responder_url)
     templates[folder / "templates" / "timezone.tmpl"] = timezone.render(zone, dt.datetime.now(dt.UTC))
     # The configuration comes last: what it names is there when it is.
     files = {path: File(content) for path, content in {**routes.secrets, **templates}.items()}

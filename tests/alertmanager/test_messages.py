@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,12 @@ def test_firing_and_resolved_on_every_channel(scene: Scene) -> None:
     silence = (
         'http://alerts.example.org:9093/#/silences/new?filter={bot="demo",condition="bot_down",severity="critical"}'
     )
-    links = ["http://localhost:3000/d/trading-bot?var-bot=demo", "http://localhost:8080/runbooks/BotDown", silence]
+    acknowledge = "http://localhost:8080/acknowledge?condition=bot_down&bot=demo&severity=critical"
+    dashboard, runbook = "http://localhost:3000/d/trading-bot?var-bot=demo", "http://localhost:8080/runbooks/BotDown"
+    links = [acknowledge, dashboard, runbook, silence]
     assert [unquote(link) for link in Parsed(telegram).links] == links
     assert [unquote(link) for link in Parsed(mail.html).links] == links
-    assert [unquote(link) for link in re.findall(r"<(http[^|]*)\|", slack["text"])] == links
+    assert [unquote(unescape(link)) for link in re.findall(r"<(http[^|]*)\|", slack["text"])] == links
     assert all(link in unquote(mail.text) for link in links)
     assert slack["color"] == "#e74c3c"
     assert (mail.recipients, mail.username) == (["trader@example.org"], SmtpServer.USERNAME)
@@ -332,12 +335,17 @@ def test_a_report_is_one_message_about_all_bots_and_has_no_end(scene: Scene) -> 
     assert mail.subject == "🔵 DailySummary · REPORT"
     assert "first made 5 USDT." in mail.text and "second made 5 USDT." in mail.text
     scene.telegram.wait_for(lambda m: "<b>MILESTONE</b>\n<b>MilestoneReached · first</b>" in m["text"])
+
+    def told() -> list[str]:
+        once = ("DailySummary", "MilestoneReached")
+        return [m["status"] for m in scene.alerting.inbox() if m["labels"]["alertname"] in once]
+
+    wait_for("all in the inbox", lambda: len(told()) == 3)
     ended = dt.datetime.now(dt.UTC).isoformat()
     scene.alerting.post([{**each, "endsAt": ended} for each in (*reports, reached)])
     scene.alerting.post([bot_down("afterwards")])
     scene.all_told("afterwards", "FIRING")
-    told = [m for m in scene.alerting.inbox() if m["labels"]["alertname"] in ("DailySummary", "MilestoneReached")]
-    assert [m["status"] for m in told] == ["firing"] * 3
+    assert told() == ["firing"] * 3
     assert len([m for m in scene.smtp.messages if "DailySummary" in m.subject]) == 1
 
 
