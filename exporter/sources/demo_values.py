@@ -35,7 +35,7 @@ def model_at(seed: int, now: float) -> Model:
     def wave(name: str, middle: float, swing: float) -> float:
         return _wave(seed, name, now, middle, swing)
 
-    accuracy = wave("accuracy", 0.78, 0.03) - drift / 2
+    accuracy = wave("accuracy", 0.87, 0.03) - drift / 2
     precision, recall = accuracy + wave("precision", 0.0, 0.02), accuracy - wave("recall", 0.03, 0.02)
     return Model(
         accuracy=accuracy,
@@ -105,8 +105,8 @@ def system_at(seed: int, now: float) -> System:
         api_latency=wave("api", 0.12, 0.05),
         api_calls_per_minute=wave("calls", 42, 15),
         requests_per_second=wave("requests", 0.7, 0.2),
-        error_rate=wave("errors", 0.002, 0.0015),
-        api_error_rate=wave("api errors", 0.003, 0.002),
+        error_rate=wave("errors", 0.0005, 0.0004),
+        api_error_rate=wave("api errors", 0.001, 0.0008),
         response_time_avg=wave("average", 0.15, 0.04),
         response_time_p95=wave("p95", 0.4, 0.1),
     )
