@@ -140,7 +140,7 @@ def _allowed(kind: str, message: str, key: Key) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return "type must be one of demo, file, freqtrade, http, push"
     if key[-1:] == ("name",) and kind == "string_pattern_mismatch":
-        return "must not have line breaks or other control characters"
+        return "must not have line breaks, other control characters or U+FFFD"
     if kind == "too_short":
         return "must name at least one bot"
     if kind == "too_long":

@@ -252,6 +252,15 @@ def test_an_escalation_says_what_it_escalates_and_to_whom(scene: Scene) -> None:
     assert silence.endswith('{bot="lost",condition="bot_down",severity="critical"}')
 
 
+def test_a_silence_of_what_has_no_bot_is_of_no_bot(scene: Scene) -> None:
+    labels = {"alertname": "HighDiskUsage", "condition": "high_disk_usage", "bot": "", "path": "/data"}
+    host = bot_down("", labels=labels, annotations={"description": "A disk of the host is full."})
+    scene.alerting.post([host])
+    message = scene.telegram.wait_for(lambda m: "A disk of the host is full." in m["text"])
+    (silence,) = (unquote(link) for link in Parsed(message["text"]).links if "silences" in link)
+    assert silence.endswith('{condition="high_disk_usage",severity="critical",bot=""}')
+
+
 def test_one_silence_stops_an_alert_and_its_escalation(scene: Scene) -> None:
     matchers = {"condition": "bot_down", "bot": "known", "severity": "critical"}
     now = dt.datetime.now(dt.UTC)

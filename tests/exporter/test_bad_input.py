@@ -291,11 +291,15 @@ def test_a_bot_that_stops_writing(scene: Scene) -> None:
 
 # --- Names -----------------------------------------------------------------------------------------------------------
 
+UNREADABLE = "must not have line breaks, other control characters or U+FFFD"
 NAMES: dict[str, tuple[str, str, str | None]] = {
     # As it stands in monitoring.yml; the name, or the sentence.
     "quotes": ("""'a "b" {c="d"}'""", 'a "b" {c="d"}', None),
     "emoji": ("🤖 bot", "🤖 bot", None),
-    "newline": ('"a\\nb"', "", """bots[2].name is '"a\\nb"': must not have line breaks or other control characters"""),
+    "newline": ('"a\\nb"', "", f"""bots[2].name is '"a\\nb"': {UNREADABLE}"""),
+    "next line": ('"a\\u0085b"', "", f"""bots[2].name is '"a\\u0085b"': {UNREADABLE}"""),
+    "line separator": ('"a\\u2028b"', "", f"""bots[2].name is '"a\\u2028b"': {UNREADABLE}"""),
+    "what could not be decoded": ('"a\\uFFFDb"', "", f"bots[2].name is a\ufffdb: {UNREADABLE}"),
     "10,000 characters": ("x" * 10_000, "", f"bots[2].name is {'x' * 77}...: must have at most 64 characters"),
     "taken": ("well", "", "bots[2].name is well: is the name of bots[1] already; each bot needs its own"),
 }

@@ -124,7 +124,7 @@ def test_every_fault_at_once(file: Path) -> None:
         "11: bots[2].path: is missing",
         "13: bots[2].file is x.json: unknown key; see docs/configuration.md for those that are known",
         "11: bots[2].name is a: is the name of bots[1] already; each bot needs its own",
-        "14: bots[3].name is '\"b\\nc\"': must not have line breaks or other control characters",
+        "14: bots[3].name is '\"b\\nc\"': must not have line breaks, other control characters or U+FFFD",
         "16: bots[3].url is ftp://x: must be an address such as http://127.0.0.1:8080, without a password in it",
         "14: bots[3]: password_env names NO_SUCH_VARIABLE, which is not set; set it in .env",
         "19: bots[4] is 5: must be a mapping of keys to values",
