@@ -196,13 +196,14 @@ def route(labels: Mapping[str, str], tree: Mapping[str, Any], above: Mapping[str
     """The first route of alertmanager.yml that an alert with these labels takes."""
     own = {**(above or {}), **tree}
     for child in tree.get("routes", ()):
-        if all(_matches(matcher, labels) for matcher in child.get("matchers", ())):
+        if all(matches(matcher, labels) for matcher in child.get("matchers", ())):
             return route(labels, child, {key: value for key, value in own.items() if key not in ("routes", "matchers")})
     waits = (seconds(own.get(key, default)) for key, default in (("group_wait", "30s"), ("group_interval", "5m")))
     return Route(own["receiver"], *waits)
 
 
-def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
+def matches(matcher: str, labels: Mapping[str, str]) -> bool:
+    """Whether labels fit a matcher of Alertmanager."""
     parts = re.fullmatch(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', matcher)
     assert parts, matcher
     value = labels.get(parts[1], "")
