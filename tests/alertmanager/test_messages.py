@@ -332,9 +332,8 @@ def test_an_escalation_that_outlives_its_alert_holds_nothing_back(scene: Scene) 
         "mine": {"alertname": "Mine", "condition": "mine", "severity": "info"},
     }
     scene.alerting.post([begun(bot_down(bot, labels=labels)) for bot, labels in lesser.items()])
-    for bot, labels in lesser.items():
-        title = f"<b>{labels['alertname']} · {bot}</b>"
-        scene.telegram.wait_for(lambda m, title=title: title in m["text"])
+    titles = {f"<b>{labels['alertname']} · {bot}</b>" for bot, labels in lesser.items()}
+    wait_for("all", lambda: all(any(title in m["text"] for m in scene.telegram.messages) for title in titles))
 
 
 def test_after_a_restart_nothing_is_told_before_what_holds_it_back_is_there(tmp_path: Path) -> None:

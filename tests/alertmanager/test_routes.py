@@ -52,7 +52,13 @@ TABLE: list[Row] = [
     escalation("EscalationNoResponse", "daily_loss", "step_1", "5m"),
     escalation("EscalationNoResponse", "mine", "step_3", "5m"),
     *(
-        ("EscalationNoResponse", {"condition": "mine", "severity": severity, "escalation": "step_1"}, PEOPLE, "1h", "30s")
+        (
+            "EscalationNoResponse",
+            {"condition": "mine", "severity": severity, "escalation": "step_1"},
+            PEOPLE,
+            "1h",
+            "30s",
+        )
         for severity in ("warning", "info")
     ),
     escalation("EscalationDrawdown", "high_drawdown", "drawdown", "10m"),

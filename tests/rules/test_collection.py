@@ -55,8 +55,8 @@ def _docker(service: str) -> set[str]:
 
 def test_both_ways_start_with_the_same_flags() -> None:
     # Without the first, an alert's age begins anew at each restart; without the second, a killed Alertmanager forgets a
-    # quarter of an hour; without the third, a started one tells what is held back before it knows by what: Prometheus sends
-    # each alert again with the first evaluation after a minute.
+    # quarter of an hour; without the third, a started one tells what is held back before it knows by what: Prometheus
+    # sends each alert again with the first evaluation after a minute.
     needed = {
         "prometheus": {"--rules.alert.for-grace-period=0s"},
         "alertmanager": {"--data.maintenance-interval=30s", START_DELAY},
