@@ -32,9 +32,14 @@ class Alerting:
         settings: Mapping[str, str],
         change: Callable[[dict[str, Any]], None] | None = None,
         zone: str = "UTC",
+        flags: Sequence[str] = (),
     ) -> None:
-        """`settings` are variables of .env; `change` edits the rendered configuration; times are told in `zone`."""
+        """`settings` are variables of .env; `change` edits the rendered configuration; times are told in `zone`.
+
+        `flags` are more of Alertmanager's.
+        """
         self._folder = folder
+        self._flags = flags
         self._ports = {name: free_port() for name in ("alertmanager", "responder")}
         self._out = folder / "out"
         addresses = {f"{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in self._ports.items()}
@@ -48,7 +53,7 @@ class Alerting:
         if change:
             change(document)
         path.write_text(yaml.safe_dump(document, allow_unicode=True))
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def url(self, name: str) -> str:
         """Where alertmanager or responder answers."""
@@ -79,12 +84,22 @@ class Alerting:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
+        for process in self._processes.values():
             process.terminate()
-        for process in self._processes:
+        for process in self._processes.values():
             process.wait(20)
 
+    def restart(self, name: str) -> None:
+        """End one of the two and start it again."""
+        self._processes[name].terminate()
+        self._processes[name].wait(20)
+        self._start(name)
+
     def _start_all(self) -> None:
+        for name in ("responder", "alertmanager"):
+            self._start(name)
+
+    def _start(self, name: str) -> None:
         listen = {name: f"127.0.0.1:{port}" for name, port in self._ports.items()}
         responder = [sys.executable, "-m", "responder", "--listen", listen["responder"]]
         responder += ["--data-dir", str(self._folder / "data"), "--token-file", str(self._out / "responder" / "token")]
@@ -99,12 +114,12 @@ class Alerting:
             f"--web.listen-address={listen['alertmanager']}",
             "--web.external-url=http://alerts.example.org:9093",
             "--web.route-prefix=/",
+            *self._flags,
         ]
-        for name, command in (("responder", responder), ("alertmanager", alertmanager)):
-            with (self._folder / f"{name}.log").open("wb") as log:
-                self._processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT))
-        for name in self._ports:
-            wait_for(f"{name} is ready", partial(self._ready, name))
+        command = {"responder": responder, "alertmanager": alertmanager}[name]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        wait_for(f"{name} is ready", partial(self._ready, name))
 
     def _ready(self, name: str) -> bool:
         try:

@@ -8,6 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -328,6 +329,39 @@ def test_in_maintenance_nothing_of_a_bot_is_told_but_its_reports(scene: Scene) -
     # The end of the maintenance: what still fires is told then.
     scene.alerting.post([{**maintenance, "endsAt": dt.datetime.now(dt.UTC).isoformat()}])
     wait_for("all", lambda: told("worked-on") == {"WeeklySummary", "BotDown", "EscalationNoResponse", "Mine"})
+
+
+def test_an_escalation_that_outlives_its_alert_holds_nothing_back(scene: Scene) -> None:
+    repeated = {"alertname": "EscalationRepeated", "escalation": "repeated"}
+    memory = {"condition": "high_memory_usage", "alert": "HighMemoryUsage"}
+    mine = {"condition": "mine", "alert": "Mine", "severity": "warning"}
+    of = {"again": repeated, "memory": repeated | memory, "mine": repeated | mine}
+    scene.alerting.post([escalated(bot, **labels) for bot, labels in of.items()])
+    wait_for("the escalations", lambda: {m["bot"] for m in scene.alerting.inbox()} >= set(of))
+    lesser = {
+        "again": {"alertname": "SourceFailing", "condition": "source_failing", "severity": "warning"},
+        "memory": {"alertname": "HighMemoryUsage", "condition": "high_memory_usage", "severity": "warning"},
+        "mine": {"alertname": "Mine", "condition": "mine", "severity": "info"},
+    }
+    scene.alerting.post([begun(bot_down(bot, labels=labels)) for bot, labels in lesser.items()])
+    titles = {f"<b>{labels['alertname']} · {bot}</b>" for bot, labels in lesser.items()}
+    wait_for("all", lambda: all(any(title in m["text"] for m in scene.telegram.messages) for title in titles))
+
+
+def test_after_a_restart_nothing_is_told_before_what_holds_it_back_is_there(tmp_path: Path) -> None:
+    """Prometheus sends each alert again within about a minute, in no order; here it takes three seconds."""
+    maintenance = bot_down(
+        "worked-on", labels={"alertname": "BotInMaintenance", "condition": "maintenance", "severity": "none"}
+    )
+    with Alerting(tmp_path, {}, flags=("--dispatch.start-delay=6s",)) as alerting:
+        alerting.restart("alertmanager")
+        alerting.post([bot_down("worked-on"), bot_down("next-door")])
+        time.sleep(3)
+        assert alerting.inbox() == []
+        alerting.post([maintenance])
+        wait_for("the other", alerting.inbox)
+        time.sleep(1)
+        assert {m["bot"] for m in alerting.inbox()} == {"next-door"}
 
 
 def test_a_report_is_one_message_about_all_bots_and_has_no_end(scene: Scene) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from init.run import ROOT, run
 from tests.binaries import binary
+from tests.rules.delays import matches
 
 COMMITTED = ROOT / "alertmanager" / "alertmanager.yml"
 CHANNELS = {
@@ -50,6 +51,16 @@ TABLE: list[Row] = [
     escalation("EscalationSystemDown", "bot_down", "system_down", "5m"),
     escalation("EscalationNoResponse", "daily_loss", "step_1", "5m"),
     escalation("EscalationNoResponse", "mine", "step_3", "5m"),
+    *(
+        (
+            "EscalationNoResponse",
+            {"condition": "mine", "severity": severity, "escalation": "step_1"},
+            PEOPLE,
+            "1h",
+            "30s",
+        )
+        for severity in ("warning", "info")
+    ),
     escalation("EscalationDrawdown", "high_drawdown", "drawdown", "10m"),
     escalation("EscalationRepeated", "high_error_rate", "repeated", "30m"),
     ("BotDown", {"condition": "bot_down", "severity": "critical", "bot": "x"}, PEOPLE, "5m", "5s"),
@@ -74,8 +85,8 @@ TABLE: list[Row] = [
     *of_bot("BotUnhealthy", "warning", {"telegram", "email"}, "30m", "30s"),
     *of_bot("ErrorBudgetBurn", "critical", {"telegram", "email"}, "5m", "5s"),
     *of_bot("ErrorBudgetBurn", "warning", {"telegram", "email"}, "1h", "30s"),
-    *of_bot("DailySummary", "info", {"telegram", "email"}, "1h", "30s"),
-    *of_bot("WeeklySummary", "info", {"telegram", "email"}, "1h", "30s"),
+    *of_bot("DailySummary", "info", {"telegram", "email"}, "11h", "30s"),
+    *of_bot("WeeklySummary", "info", {"telegram", "email"}, "11h", "30s"),
     *of_bot("MilestoneReached", "info", {"telegram"}, "1h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "info", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
@@ -215,6 +226,12 @@ def test_each_repeat_is_looked_at_in_time() -> None:
         assert 0 < -repeat % every <= every * 0.2, route
 
 
+def test_the_next_person_is_told_of_a_warning_once_a_day() -> None:
+    for severity, least in (("critical", 59 * 60), ("warning", 23 * 3600), ("info", 23 * 3600)):
+        repeat = _seconds(_route_of("EscalationNoResponse", severity)["repeat_interval"])
+        assert least <= repeat < least + 3600
+
+
 def test_every_template_that_is_used_is_there() -> None:
     used, defined = set(), set()
     texts = [path.read_text() for path in (ROOT / "alertmanager" / "templates").glob("*.tmpl")]
@@ -241,8 +258,8 @@ def _routes(route: dict[str, Any], above: dict[str, Any] | None = None) -> Itera
 
 def _route_of(alert: str, severity: str) -> dict[str, Any]:
     default, *rest = _routes(yaml.safe_load(COMMITTED.read_text())["route"])
-    matchers = (f'alertname="{alert}"', f'severity="{severity}"')
-    return next((route for route in rest if all(matcher in matchers for matcher in route["matchers"])), default)
+    labels = {"alertname": alert, "severity": severity}
+    return next((route for route in rest if all(matches(matcher, labels) for matcher in route["matchers"])), default)
 
 
 def _seconds(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -10,7 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.rules.delays import STEPS, UNTIMED, Delay, Route, delay, route
+from exporter.config import sections
+from tests.rules.delays import UNTIMED, Age, Delay, Route, delay, route
 from tests.rules.series import ROOT, RULE_FILES, groups, severities
 
 PAGE = ROOT / "docs" / "alerts.md"
@@ -23,15 +25,19 @@ this page from [the rules](../prometheus/rules) and [the routes](../alertmanager
 - **After at most** is the time from the cause to the first message: until the next reading and the next evaluation of
   the rules, what the alert waits by its meaning, and what Alertmanager waits for more of the same. A limit of
   `monitoring.yml` stands there by its name. Where what is asked doesn't answer at all, the time of a reading (in
-  brackets) comes on top.
+  brackets) comes on top. An escalation counts from the firing of its alert, or from when that was last held back.
 - **Cooldown**: at most one message in this time. What comes back within it is told when it is over, and so is the end.
 - Each message also goes to the inbox. A channel without settings in `.env` is left out; where all of an alert's are, it
   goes to those that are there.
-- A critical alert holds back the warning of the same condition and bot, and BotDown a bot's lesser alerts.
+- After a start of Alertmanager (a reboot, an update) the first messages wait until it knows what holds back what, 75 s.
+- A critical alert holds back the warning of the same condition and bot, BotDown a bot's lesser alerts, and a
+  maintenance all of a bot's but its reports.
 """
 HEADER = "| alert | severity | it says | after at most | by | cooldown |\n|---|---|---|---|---|---|\n"
 # The concerns in the order of their weight; others follow, and the monitoring itself is the last.
 ORDER = ["bot", "trading", "system", "model", "market", "host"]
+# A setting as monitoring.yml calls it, where its series has another name.
+SETTINGS = {sections.series(section, key): key for section, keys in sections.SECTIONS.items() for key in keys}
 CHANNELS = {"email_configs": "email", "telegram_configs": "Telegram", "slack_configs": "Slack"}
 
 
@@ -69,7 +75,7 @@ def _alert(rule: Mapping[str, Any], severity: str, group_name: str) -> Alert:
     labels = {"bot": "a", **rule["labels"], "alertname": rule["alert"], "severity": severity}
     goes = route(labels, alertmanager()["route"])
     (group,) = [group for group in groups() if group.name == group_name]
-    return Alert(rule, severity, delay(rule, group, groups(), goes), goes)
+    return Alert(rule, severity, delay(rule, group, groups(), goes, severity), goes)
 
 
 @cache
@@ -84,28 +90,28 @@ def page() -> str:
     parts = [INTRODUCTION]
     for file, told in alerts():
         # A rule file begins with the question that it answers.
-        heading = file.read_text("utf-8").splitlines()[0].removeprefix("# ")
-        end = min((at for at in map(heading.find, ".?:") if at > 0), default=len(heading))
+        heading = _sentence(file.read_text("utf-8").splitlines()[0].removeprefix("# "))
         rows: dict[tuple[str, ...], list[str]] = {}
         for alert in told:
             rows.setdefault(_row(alert), []).append(alert.severity)
-        parts.append(f"\n## {heading[: end + 1].rstrip('.:')}\n\n{HEADER}")
+        parts.append(f"\n## {heading}\n\n{HEADER}")
         parts += [
             f"| {name} | {', '.join(dict.fromkeys(of))} | {' | '.join(rest)} |\n" for (name, *rest), of in rows.items()
         ]
     return "".join(parts)
 
 
+def _sentence(line: str) -> str:
+    """The first sentence, which doesn't end at the dot of a file's name."""
+    return re.split(r"(?<=[.?:])(?:\s|$)", line)[0].rstrip(".:")
+
+
 def _row(alert: Alert) -> tuple[str, ...]:
     name = alert.rule["alert"]
-    after = " + ".join([*(f"`{limit}`" for limit in alert.delay.limits), duration(alert.delay.seconds)])
+    after = " + ".join([*_ages(alert.delay.ages), duration(alert.delay.seconds)])
     if alert.delay.path.hang:
         after += f" ({duration(alert.delay.path.hang)})"
-    if alert.severity == "none":
-        after = "always fires"
     after = UNTIMED.get(name, after)
-    if step := STEPS.get(alert.rule["labels"].get("escalation", "")):
-        after = f"{step} + {duration(alert.delay.own)}"
     return (
         f"[{name}](runbooks/{name}.md)",
         alert.rule["annotations"]["summary"],
@@ -113,6 +119,19 @@ def _row(alert: Alert) -> tuple[str, ...]:
         ", ".join(channels(alert.route.receiver)) or "–",
         duration(alert.route.group_interval),
     )
+
+
+def _ages(ages: tuple[Age, ...]) -> list[str]:
+    """What an alert waits for by its meaning, in words: of several the sooner."""
+    words = []
+    for age in ages:
+        setting = f"`{SETTINGS.get(age.setting, age.setting)}`"
+        if age.setting:
+            words.append(setting if age.times == 1 else f"{age.times:g} × {setting}")
+        else:
+            range_ = " to ".join(dict.fromkeys(map(duration, (age.least, age.most))))
+            words.append(f"{range_} ([which](configuration.md#escalation))")
+    return [f"the sooner of {' and '.join(words)}"] if len(words) > 1 else words
 
 
 def channels(receiver: str) -> list[str]:

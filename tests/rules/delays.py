@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import promql_parser as parser
 
 from tests.rules.promql import bare, names, parse, walk
-from tests.rules.series import Group, configuration, emitted, job_of, jobs
+from tests.rules.series import Group, configuration, emitted, job_of, jobs, severities
 
 # Who is watched, limits and switches: an alert is not caused by them.
 ANCHORS = {"bot:threshold", "bot:maintenance", "monitoring:target"}
@@ -30,20 +30,20 @@ NO_WAY: dict[tuple[str, str], str] = {
         "bot:observed:timestamp_seconds",
         "up",
     ): "where a bot has no reading at all; two minutes of its age pass",
+    (
+        "condition:firing_since:timestamp_seconds",
+        "alert:held_back:timestamp_seconds",
+    ): "what was held back begins anew",
 }
 # What has no worst delay: the cause is a matter of degree, or comes with others. In words, by alert.
 UNTIMED: dict[str, str] = {
     "ErrorBudgetBurn": "the faster it burns, the sooner",
     "EscalationRepeated": "once it has fired so often",
+    "BotInMaintenance": "while it lasts",
+    "Watchdog": "always fires, while all works",
 }
 # Limits that are an age: the alert waits so long by its meaning.
 AGES = {"bot_down_time", "data_freshness"}
-# The ladder's times, in words, by step: what they are counted from is the firing, not the cause.
-STEPS = {
-    "step_1": "what it escalates after, or `no_response` if that is shorter and it is critical,",
-    "step_2": "2 × `no_response`",
-    "step_3": "3 × `no_response`",
-}
 # They say "no" only when the time of a scrape is over.
 WAITING_FOR_AN_ANSWER = {"up", "trading_bot_up"}
 
@@ -70,17 +70,26 @@ class Route(NamedTuple):
     group_interval: float
 
 
+class Age(NamedTuple):
+    """What an age is compared with: some number of seconds between two, or a setting times a number."""
+
+    least: float = 0
+    most: float = 0
+    setting: str = ""
+    times: float = 1
+
+
 class Delay(NamedTuple):
     """How long after its cause an alert's first message is sent, at worst."""
 
     path: Path
     waiting: float  # its `for`, or the age that it names itself
-    limits: tuple[str, ...]  # the ages that are settings, by name
+    ages: tuple[Age, ...]  # those that are no single number; of two the sooner counts
     group_wait: float
 
     @property
     def seconds(self) -> float:
-        """All together, without the limits that are settings."""
+        """All together, without `ages`."""
         return self.path.total + self.waiting + self.group_wait
 
     @property
@@ -99,33 +108,87 @@ def interval(group: Group) -> float:
     return seconds(group.interval or configuration()["global"]["evaluation_interval"])
 
 
-def delay(rule: Mapping[str, Any], group: Group, groups: Sequence[Group], route: Route) -> Delay:
-    """An alert's delay."""
+def delay(rule: Mapping[str, Any], group: Group, groups: Sequence[Group], route: Route, severity: str = "") -> Delay:
+    """The delay of an alert of one severity."""
     root = parse(rule["expr"])
     path = max(_paths(root, rule["alert"], group, groups, frozenset()), key=lambda path: path.total, default=Path())
     path = path._replace(evaluation=path.evaluation + interval(group))
     # It fires with the first evaluation at or after the end of its `for`.
-    for_ = -(-seconds(rule.get("for")) // interval(group)) * interval(group)
-    age, limits = _age(root)
-    return Delay(path, for_ + age, limits, route.group_wait)
+    waiting = -(-seconds(rule.get("for")) // interval(group)) * interval(group)
+    ages = tuple(dict.fromkeys(_ages(root, severity, groups)))
+    if len(ages) == 1 and ages[0].least == ages[0].most and not ages[0].setting:
+        waiting, ages = waiting + ages[0].most, ()
+    return Delay(path, waiting, ages, route.group_wait)
 
 
-def _age(root: Any) -> tuple[float, tuple[str, ...]]:
-    """The age that an alert compares with: a number of seconds, or settings by name."""
-    if not isinstance(root, parser.BinaryExpr) or str(root.op) not in (">", ">="):
-        return 0, ()
-    of_time = any(isinstance(node, parser.Call) and node.func.name == "time" for node in walk(root.lhs))
-    limit = bare(root.rhs)
-    if isinstance(limit, parser.NumberLiteral):
-        return (limit.val if of_time else 0), ()
-    named = [
-        matcher.value
-        for node in walk(limit)
-        if isinstance(node, parser.VectorSelector) and node.name in ANCHORS
-        for matcher in node.matchers.matchers
-        if matcher.name in ("threshold", "target")
-    ]
-    return 0, tuple(name for name in named if of_time or name in AGES)
+def _ages(node: Any, severity: str, groups: Sequence[Group]) -> Iterator[Age]:
+    """The ages that an alert compares with."""
+    node = bare(node)
+    if not isinstance(node, parser.BinaryExpr):
+        return
+    if str(node.op) in ("and", "unless", "or"):
+        yield from _ages(node.lhs, severity, groups)
+        if str(node.op) == "or":
+            yield from _ages(node.rhs, severity, groups)
+    elif str(node.op) in (">", ">=") and all(_fits(each, severity) for each in _selectors(node.lhs)):
+        of_time = any(isinstance(each, parser.Call) and each.func.name == "time" for each in walk(node.lhs))
+        limit, times = bare(node.rhs), 1.0
+        if (
+            isinstance(limit, parser.BinaryExpr)
+            and str(limit.op) == "*"
+            and isinstance(limit.lhs, parser.NumberLiteral)
+        ):
+            limit, times = bare(limit.rhs), limit.lhs.val
+        if isinstance(limit, parser.NumberLiteral) and of_time:
+            yield Age(limit.val, limit.val)
+        for each in _selectors(limit):
+            named = [m.value for m in each.matchers.matchers if m.name in ("threshold", "target")]
+            if each.name in ANCHORS:
+                yield from (Age(setting=name, times=times) for name in named if of_time or name in AGES)
+            elif of_time and (numbers := _numbers(each.name, severity, groups)):
+                yield Age(times * min(numbers), times * max(numbers))
+
+
+def _numbers(record: str, severity: str, groups: Sequence[Group]) -> list[float]:
+    """What a recorded table of numbers (`x{...} * 0 + 600 or ...`) has for the alerts of a severity, yours too."""
+    rules = [rule for group in groups for rule in group.rules]
+    asked = [{"condition": "yours", "severity": severity}]
+    for rule in rules:
+        if "alert" in rule and "escalation" not in rule.get("labels", {}) and severity in severities(rule):
+            asked.append({"condition": rule["labels"].get("condition", ""), "severity": severity})
+    (table,) = [parse(rule["expr"]) for rule in rules if rule.get("record") == record]
+    rows = list(_sides(table))
+    found = (next((row.rhs.val for row in rows if _is_for(row, labels)), None) for labels in asked)
+    return [number for number in found if number is not None]
+
+
+def _sides(node: Any) -> Iterator[Any]:
+    node = bare(node)
+    if isinstance(node, parser.BinaryExpr) and str(node.op) == "or":
+        yield from _sides(node.lhs)
+        yield from _sides(node.rhs)
+    else:
+        yield node
+
+
+def _is_for(row: Any, labels: Mapping[str, str]) -> bool:
+    (selector,) = _selectors(row)
+    return all(_matches(m, labels[m.name]) for m in selector.matchers.matchers)
+
+
+def _selectors(node: Any) -> list[Any]:
+    return [each for each in walk(node) if isinstance(each, parser.VectorSelector)]
+
+
+def _fits(selector: Any, severity: str) -> bool:
+    """Whether a selector lets a severity through."""
+    return not severity or all(_matches(m, severity) for m in selector.matchers.matchers if m.name == "severity")
+
+
+def _matches(matcher: Any, value: str) -> bool:
+    if matcher.op in (parser.MatchOp.Re, parser.MatchOp.NotRe):
+        return bool(re.fullmatch(matcher.value, value)) == (matcher.op == parser.MatchOp.Re)
+    return (matcher.value == value) == (matcher.op == parser.MatchOp.Equal)
 
 
 def _paths(node: Any, of: str, group: Group, groups: Sequence[Group], seen: frozenset[str]) -> Iterator[Path]:
@@ -196,13 +259,14 @@ def route(labels: Mapping[str, str], tree: Mapping[str, Any], above: Mapping[str
     """The first route of alertmanager.yml that an alert with these labels takes."""
     own = {**(above or {}), **tree}
     for child in tree.get("routes", ()):
-        if all(_matches(matcher, labels) for matcher in child.get("matchers", ())):
+        if all(matches(matcher, labels) for matcher in child.get("matchers", ())):
             return route(labels, child, {key: value for key, value in own.items() if key not in ("routes", "matchers")})
     waits = (seconds(own.get(key, default)) for key, default in (("group_wait", "30s"), ("group_interval", "5m")))
     return Route(own["receiver"], *waits)
 
 
-def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
+def matches(matcher: str, labels: Mapping[str, str]) -> bool:
+    """Whether labels fit a matcher of Alertmanager."""
     parts = re.fullmatch(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', matcher)
     assert parts, matcher
     value = labels.get(parts[1], "")

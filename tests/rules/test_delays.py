@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.rules.alerts_table import PAGE, Alert, alerts, duration, page
-from tests.rules.delays import NO_WAY, UNTIMED, WINDOWS, Delay, Route, delay, route, seconds
+from tests.rules.delays import NO_WAY, UNTIMED, WINDOWS, Age, Delay, Route, delay, route, seconds
 from tests.rules.promql import parse, parser, walk
 from tests.rules.series import ROOT, Group, rules
 
@@ -37,7 +37,7 @@ def test_it_is_told_in_time(alert: Alert) -> None:
     if alert.severity == "critical":
         more = [LATER[key][0] for key in (alert.rule["alert"], *alert.rule["labels"]) if key in LATER]
         limit = CRITICAL + max(more, default=0)
-    elif alert.rule["alert"] in UNTIMED:
+    elif alert.rule["alert"] in UNTIMED and alert.severity != "none":
         return
     else:
         limit = LESSER
@@ -48,7 +48,7 @@ def test_a_bots_death_is_told_within_25_seconds_of_its_limit() -> None:
     found = {alert.rule["alert"]: alert.delay for alert in TOLD if alert.rule["alert"] in READ_EVERY_10_SECONDS}
     assert set(found) == READ_EVERY_10_SECONDS
     for told in found.values():
-        assert told.limits == ("bot_down_time",)
+        assert told.ages == (Age(setting="bot_down_time"),)
         assert told.seconds == 25
         assert told.path.hang == 8
 
@@ -116,6 +116,18 @@ def _delay(alert: dict[str, Any], groups: dict[str, tuple[str, list[dict[str, An
         ({"expr": "last_over_time(trading_bot_up[5m]) == 0"}, {"a": ("10s", [])}, 25),
         ({"expr": "avg_over_time(trading_bot_up[5m]) == 0"}, {"a": ("10s", [])}, 325),
         ({"expr": "time() - trading_bot_start_timestamp_seconds >= 60"}, {"a": ("10s", [])}, 85),
+        # An age before and, unless and or, too; an age behind them is no limit.
+        (
+            {"expr": "(time() - trading_bot_start_timestamp_seconds) >= 60 unless on (bot) trading_bot_up"},
+            {"a": ("10s", [])},
+            85,
+        ),
+        (
+            {"expr": "(time() - trading_bot_start_timestamp_seconds > 60) and on (bot) bot:threshold"},
+            {"a": ("10s", [])},
+            85,
+        ),
+        ({"expr": "trading_bot_up == 0 unless on (bot) time() - x:y > 60"}, {"a": ("10s", [])}, 25),
     ],
 )
 def test_delay(alert: dict[str, Any], groups: dict[str, tuple[str, list[dict[str, Any]]]], total: float) -> None:
@@ -132,7 +144,57 @@ def test_an_age_that_is_a_setting_is_named() -> None:
         {"expr": 'time() - x:y >= on () group_left () monitoring:target{target="no_response_seconds"}'},
         {"a": ("10s", [{"record": "x:y", "expr": "min by (bot) (ALERTS_FOR_STATE)"}])},
     )
-    assert (told.limits, told.seconds) == (("no_response_seconds",), 15)
+    assert (told.ages, told.seconds) == ((Age(setting="no_response_seconds"),), 15)
+
+
+TABLE = """
+    x:since{condition=~"bot_down|stale_data"} * 0 + 600 or x:since{condition="volatile"} * 0 + 7200
+    or x:since{severity="critical"} * 0 + 900 or x:since{severity="warning"} * 0 + 3600
+"""
+
+
+@pytest.mark.parametrize(
+    ("severity", "ages"),
+    [
+        ("critical", (Age(600, 900), Age(setting="no_response_seconds", times=2))),
+        ("warning", (Age(3600, 7200),)),
+        # No single age is left of it: there is one number.
+        ("info", ()),
+    ],
+)
+def test_the_ages_of_each_severity_and_condition(severity: str, ages: tuple[Age, ...]) -> None:
+    told: list[dict[str, Any]] = [
+        {"alert": "Down", "expr": "x", "labels": {"condition": "bot_down", "severity": "critical"}},
+        {"alert": "Wild", "expr": "x", "labels": {"condition": "volatile", "severity": "warning"}},
+    ]
+    expr = """(
+        time() - x:since >= x:limit
+        or time() - x:since{severity="critical"}
+          >= on () group_left () 2 * monitoring:target{target="no_response_seconds"}
+    ) and on () monitoring:target"""
+    records = [{"record": "x:since", "expr": "ALERTS_FOR_STATE"}, {"record": "x:limit", "expr": TABLE}, *told]
+    made = Group("a", "10s", [*records, {"alert": "MadeUp", "expr": expr, "labels": {"escalation": "x"}}])
+    assert delay(made.rules[-1], made, [made], Route("a", 5, 300), severity).ages == ages
+
+
+def test_what_the_page_says_of_ages() -> None:
+    said = {
+        (alert.rule["alert"], alert.severity): alert.delay for alert in TOLD if "escalation" not in alert.rule["labels"]
+    }
+    assert said["BotStopped", "info"].seconds == 110
+    assert said["BotStopped", "warning"].seconds == 86400 + 50
+    down = [alert.severity for alert in TOLD if alert.rule["alert"] == "EscalationSystemDown"]
+    assert down == ["critical"]
+    for words in (
+        "| the sooner of 10 min to 30 min ([which](configuration.md#escalation)) and `no_response` + 15 s |",
+        "| critical | Nobody has answered an alert. | 3 × `no_response` + 15 s |",
+        "| critical | A bot stays down. | `system_down` + 15 s |",
+        "so its alerts are not told. | while it lasts |",
+        "The monitoring works. | always fires, while all works |",
+        "## What each bot did in the last day and week, told once, at the hour of monitoring.yml\n",
+        "## Is each bot alive?\n",
+    ):
+        assert words in page()
 
 
 def test_a_slower_group_would_be_told() -> None:
