@@ -17,12 +17,13 @@ STEPS = {
     "bot:sla_counted:bool",
     "bot_sla:bad_seconds:past_4w",
     "bot_sla:measured_seconds:past_4w",
-    "bot_sla:missed:bool",
+    "bot_sla:missed:ratio",
     "bot_sla:missed_minutes:6h",
     "bot_sla:told:bool",
     "sla:budget:ratio",
     "sla:hour_closed:timestamp_seconds",
     "sla:hour_over:bool",
+    "sla:hours_open:count",
 }
 
 
