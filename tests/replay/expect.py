@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from tests.replay.run import WITHOUT_INCIDENT, Firing
 from tests.replay.scenario import Expected, Scenario
-from tests.replay.spans import shown
-from tests.replay.told import told
+from tests.replay.spans import shown, times
+from tests.replay.told import to_nobody, told
 
 CALM = frozenset({"none", "info"})
 
@@ -36,8 +36,8 @@ def _missing(scenario: Scenario, firings: Sequence[Firing]) -> Iterator[str]:
         if not of_it and not expected.optional:
             yield f"{_meant(expected)} doesn't fire; expected {_when(expected)}."
         elif of_it and expected.times not in (None, len(of_it)):
-            times = ", ".join(shown(firing.begins) for firing in of_it[:10])
-            yield f"{_meant(expected)} fires {len(of_it)} times (at {times}); expected {expected.times}."
+            at = ", ".join(shown(firing.begins) for firing in of_it[:10])
+            yield f"{_meant(expected)} fires {times(len(of_it))} (at {at}); expected {times(expected.times or 1)}."
 
 
 def _is(expected: Expected, firing: Firing) -> bool:
@@ -59,7 +59,7 @@ def _faults(expected: Expected, firing: Firing, firings: Sequence[Firing]) -> It
         if firing.ends is None or not low <= firing.ends <= high:
             yield f"{named(firing)} {end}; expected between {shown(low)} and {shown(high)}."
     is_told = told(firing, firings) is not None
-    if is_told != expected.told:
+    if not to_nobody(firing) and is_told != expected.told:
         message = "is told" if is_told else "is held back"
         yield f"{named(firing)} of {shown(firing.begins)} {message}; expected that it {_TOLD[expected.told]}."
 

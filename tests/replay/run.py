@@ -25,7 +25,6 @@ from tests.replay.spans import seconds
 EXTERNAL_LABELS = {"grafana_url": "http://localhost:3000", "responder_url": "http://localhost:8080"}
 # They come without an incident, and need nobody.
 WITHOUT_INCIDENT = frozenset({"Watchdog", "DailySummary", "WeeklySummary", "MilestoneReached"})
-_DAY = 86400
 _FIRING = 'ALERTS{alertstate="firing"}'
 _LABELS = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\}')
 _LABEL = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
@@ -52,11 +51,12 @@ class Firing:
 
 
 def fired(samples: Samples, lasts: int, step: int, rules: Path, texts: bool = True) -> list[Firing]:
-    """What fires, in order; with `texts`, which takes another run, also what each alert says when it first fires."""
+    """What fires, in order; with `texts`, which takes another run, also what each alert says when it begins."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         changes = _changes(folder, samples, lasts, step, rules)
-        firings = list(_paired(changes))
+        # promtool's clock begins at 0, so that the mark of "it was so at first sight", which is 1, looks like just now.
+        firings = [f for f in _paired(changes) if f.begins or f.get("alertname") != "MilestoneReached"]
         if texts:
             _describe(folder, samples, firings, step, rules)
     return firings
@@ -81,14 +81,9 @@ def _changes(folder: Path, samples: Samples, lasts: int, step: int, rules: Path)
 
 
 def _describe(folder: Path, samples: Samples, firings: list[Firing], step: int, rules: Path) -> None:
-    """Fill in what each alert says when it first fires."""
-    # Of those that always come it isn't worth the time, if they come late.
-    known = max((f.begins for f in firings if f.get("alertname") not in WITHOUT_INCIDENT), default=0)
-    first: dict[Labels, Firing] = {}
-    for firing in firings:
-        if firing.begins <= max(known, _DAY):
-            first.setdefault(firing.labels, firing)
-    asked = sorted({(firing.begins, firing.get("alertname")) for firing in first.values()})
+    """Fill in what each alert says when it begins."""
+    begun = {(firing.labels, firing.begins): firing for firing in firings}
+    asked = sorted({(firing.begins, firing.get("alertname")) for firing in firings})
     tests = ["alert_rule_test:"]
     tests += [f"- {{eval_time: {at:.0f}s, alertname: {name}, exp_alerts: []}}" for at, name in asked]
     if not asked:
@@ -96,8 +91,8 @@ def _describe(folder: Path, samples: Samples, firings: list[Firing], step: int, 
     for failure in _failures(folder, samples, step, rules, tests):
         at = seconds(_time(failure))
         for labels, texts in re.findall(r"Labels:\{(.*)\}\n\s*Annotations:\{(.*)\}", failure):
-            found = first.get(_own(_labels(labels)))
-            if found is not None and found.begins == at:
+            found = begun.get((_own(_labels(labels)), at))
+            if found is not None:
                 found.description = _labels(texts).get("description", "")
 
 

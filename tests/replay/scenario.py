@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from exporter import state
-from exporter.config.yaml_lines import Lines, YamlError, load_with_lines
 from exporter.state import REASONS
 from tests.replay.spans import Span, Within, seconds, shown
 
-FOLDER = Path(__file__).parent / "scenarios"
 # The calendar of 1970, where promtool's clock begins, is that of this year: both begin on a Thursday.
 YEAR = 2026
 _MONITORING: Mapping[str, Any] = {"preset": "experienced", "bots": [{"name": "my-bot", "type": "demo"}]}
@@ -35,10 +32,6 @@ TIMES = (
     "model.last_prediction_time",
     "model.last_retraining",
 )
-
-
-class ScenarioError(Exception):
-    """A scenario that can't be used; each line is a sentence with file, key and what is allowed."""
 
 
 class Part(BaseModel):
@@ -208,42 +201,3 @@ class Scenario(Part):
     def exporter_is_dead(self, at: float) -> bool:
         """Whether the exporter doesn't answer at a time."""
         return any(event.exporter is not None and event.holds(at) for event in self.story)
-
-
-def load(path: Path) -> Scenario:
-    """Read a scenario.
-
-    Raises:
-        ScenarioError: with every fault.
-    """
-    try:
-        document, lines = load_with_lines(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"{path.name}: {error.strerror}; there are: {', '.join(names())}") from None
-    except YamlError as error:
-        raise ScenarioError(f"{path.name}:{error}") from None
-    if not isinstance(document, dict):
-        raise ScenarioError(f"{path.name}: must be a mapping of keys to values; see docs/replay.md")
-    try:
-        return Scenario.model_validate(document | {"name": path.stem})
-    except ValidationError as error:
-        raise ScenarioError("\n".join(dict.fromkeys(_faults(path.name, lines, error)))) from None
-
-
-def names() -> list[str]:
-    """The scenarios that there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.yml"))
-
-
-def _faults(file: str, lines: Lines, error: ValidationError) -> Iterator[str]:
-    for fault in error.errors(include_url=False):
-        key = fault["loc"]
-        while key and key not in lines and fault["type"] != "missing":
-            key = key[:-1]  # what pydantic adds, such as the kinds that a value may be of
-        line = lines.get(key) or lines.get(key[:-1], 1)
-        message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        if fault["type"] == "missing":
-            message = "is missing"
-        elif fault["type"] == "extra_forbidden":
-            message = "unknown key; see docs/replay.md for those that are known"
-        yield f"{file}:{line}: {'.'.join(map(str, key)) or 'the scenario'}: {message}"

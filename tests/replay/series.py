@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from exporter.config.load import ConfigError
 from exporter.scrape import scrape
-from tests.replay.scenario import Scenario, ScenarioError
+from tests.replay.load import RULES
+from tests.replay.scenario import Scenario
 from tests.replay.spans import seconds
 from tests.replay.story import Clock, ToldBots
 
@@ -90,21 +90,12 @@ def _text(value: float) -> str:
     return repr(int(value)) if value.is_integer() else repr(value)
 
 
-def collect(scenario: Scenario, rules: Path = PROMETHEUS / "rules") -> Samples:
-    """The samples of a scenario, of the series that rules read.
-
-    Raises:
-        ScenarioError: its monitoring.yml has faults.
-    """
+def collect(scenario: Scenario, rules: Path = RULES) -> Samples:
+    """The samples of a scenario, of the series that rules read."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "monitoring.yml").write_text(yaml.safe_dump(scenario.monitoring))
-        try:
-            return _Collection(scenario, folder, rules).samples()
-        except ConfigError as error:
-            # The lines are those of the file that was made of it.
-            faults = (re.sub(r"^.*?:\d+: ", f"{scenario.name}.yml: monitoring: ", fault) for fault in error.faults)
-            raise ScenarioError("\n".join(faults)) from None
+        return _Collection(scenario, folder, rules).samples()
 
 
 class _Collection:
@@ -124,7 +115,6 @@ class _Collection:
         present: dict[Target, Mapping[str, float]] = {}
         bots: ToldBots | None = None
         with self._clock.everywhere():
-            # Also of an exporter that is dead at first: its faults are told.
             bots = ToldBots(self._scenario, self._clock, self._folder, self._held)
             for number in range(samples.slots):
                 at = number * slot

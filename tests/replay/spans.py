@@ -33,6 +33,11 @@ def shown(span: float) -> str:
     return "".join(parts) or "0s"
 
 
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def _window(value: object) -> tuple[int, int]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError("must be two times, the earliest and the latest, such as [5m, 6m]")

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.replay.__main__ import main
+from tests.replay import __main__ as program
+from tests.replay.__main__ import Replay, lines, main
 from tests.replay.expect import deviations
+from tests.replay.load import FOLDER, RULES, load, names
 from tests.replay.run import Firing
-from tests.replay.scenario import FOLDER, Event, Expected, Scenario, load, names
-from tests.replay.series import PROMETHEUS, collect
+from tests.replay.scenario import Event, Expected, Scenario
+from tests.replay.series import collect
 from tests.replay.spans import seconds, shown
-from tests.replay.told import told
+from tests.replay.told import to_nobody, told
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "replay.md").read_text(encoding="utf-8")
+DEMO = [{"name": "my-bot", "type": "demo"}]
 CRASH: dict[str, Any] = {
     "description": "A bot dies.",
     "lasts": "8m",
@@ -51,10 +55,7 @@ def firing(alert: str, begins: float, ends: float | None = None, **labels: str) 
 
 @pytest.mark.parametrize("name", names())
 def test_scenario_is_valid(name: str) -> None:
-    scenario = load(FOLDER / f"{name}.yml")
-    assert scenario.description.endswith(".")
-    known = {rule.get("alert") for file in (PROMETHEUS / "rules").glob("*.yml") for rule in _rules(file)}
-    assert {expected.alert for expected in scenario.fires} <= known
+    assert load(FOLDER / f"{name}.yml").description.endswith(".")
 
 
 def _rules(file: Path) -> list[dict[str, Any]]:
@@ -64,16 +65,18 @@ def _rules(file: Path) -> list[dict[str, Any]]:
 def test_no_rule_reads_the_calendar() -> None:
     """Series are moved to where promtool's clock begins, so it would see other hours than a person does."""
     calendar = re.compile(r"\b(hour|minute|month|year|day_of_\w+|days_in_month)\s*\(")
-    for file in (PROMETHEUS / "rules").glob("*.yml"):
+    for file in RULES.glob("*.yml"):
         for rule in _rules(file):
             assert not calendar.search(rule["expr"]), rule
 
 
-def test_the_example_of_the_documentation_comes_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_documentation_comes_true(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its file is the one that is printed there, and so is what comes of it; an hour takes some five seconds."""
     (example,) = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
-    (tmp_path / "example.yml").write_text(example)
-    assert main([str(tmp_path / "example.yml")]) == 0, capsys.readouterr().out
-    assert "as expected" in capsys.readouterr().out
+    (output,) = re.findall(r"```\n\$ make replay SCENARIO=slow-exchange\n(.*?)```", DOCS, re.DOTALL)
+    assert (FOLDER / "slow-exchange.yml").read_text(encoding="utf-8") == example
+    code = main(["slow-exchange"])
+    assert (code, capsys.readouterr().out) == (0, output)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,38 @@ def test_every_key_is_documented(heading: str, model: type[Scenario | Event | Ex
         ({"story": [{"from": "9m"}]}, "story.0 is not over when the scenario is, which lasts 8m"),
         ({"fires": [{"alert": "BotDown", "after": "1m"}]}, "fires.0.severity: is missing"),
         ({"fires": [{"alert": "A", "severity": "info"}]}, "fires.0: needs between, such as [5m, 6m], or after"),
-        ({"monitoring": {"preset": "x"}}, "monitoring: preset is x: must be 'beginner', 'experienced' or 'production'"),
+        ({"monitoring": {"preset": "x"}}, "monitoring.preset is x: must be 'beginner', 'experienced' or 'production'"),
+        (
+            {"fires": [{"alert": "BotDwon", "severity": "critical", "after": "1m"}]},
+            "scenario.yml:2: fires.0.alert is BotDwon: must be one of BotDown, BotInMaintenance, BotStopped",
+        ),
+        (
+            {"fires": [{"alert": "BotStopped", "severity": "critical", "after": "1m"}]},
+            "scenario.yml:3: fires.0.severity is critical: must be info or warning",
+        ),
+        (
+            {"fires": [{"alert": "BotDown", "severity": "high", "after": "1m"}]},
+            "fires.0.severity is high: must be critical, warning or info",
+        ),
+        (
+            {"fires": [{"alert": "BotDown", "severity": "critical", "bot": "mybot", "after": "1m"}]},
+            "scenario.yml:4: fires.0.bot is mybot: there are my-bot",
+        ),
+        (
+            {"step": "30s", "monitoring": {"preset": "production", "bots": DEMO}},
+            "scenario.yml:1: step is 30s: must be 60s where monitoring has an SLA (preset production, or sla): ",
+        ),
+        ({"monitoring": {"sla": {"availability": 0.99}, "bots": DEMO}}, "step is 10s: must be 60s where"),
+        ({"monitoring": {"sla": "on", "bots": DEMO}}, "step is 10s: must be 60s where"),
+        (
+            {"monitoring": {"bots": [{"name": "x", "type": "freqtrade"}]}},
+            "scenario.yml:4: monitoring.bots[0].type is freqtrade: must be demo; only demo bots can be replayed",
+        ),
+        (
+            {"monitoring": {"bots": DEMO, "thresholds": {"warning": {"win_rate": 7}}}},
+            "scenario.yml:7: monitoring.thresholds.warning.win_rate is 7: must be ",
+        ),
+        ({"monitoring": {}}, "scenario.yml:1: monitoring.bots: is missing"),
     ],
 )
 def test_faults_are_told(
@@ -112,6 +146,18 @@ def test_faults_are_told(
 ) -> None:
     assert main([str(written(tmp_path, **changed))]) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"lasts": "10m", "step": "60s", "monitoring": {"preset": "production", "bots": DEMO}},
+        {"monitoring": {"preset": "production", "sla": "off", "bots": DEMO}},
+        {"fires": [{"alert": "Watchdog", "severity": "none", "after": "0s"}]},
+    ],
+)
+def test_what_is_allowed(tmp_path: Path, changed: dict[str, Any]) -> None:
+    load(written(tmp_path, **changed))
 
 
 def test_an_unknown_scenario_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +231,7 @@ def test_differences_are_told() -> None:
         "B (critical) ends at 1m40s; expected to go on.",
         "E (critical) of 1m30s is told; expected that it is held back.",
         "DailySummary (critical) fires at 0s, which the scenario doesn't expect.",
-        "B (critical) fires 1 times (at 1m30s); expected 2.",
+        "B (critical) fires once (at 1m30s); expected 2 times.",
         "C (critical, escalation=no_response) doesn't fire; expected after 1m.",
     ]
 
@@ -204,6 +250,40 @@ def test_a_difference_is_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "DIFFERS: BotDown (critical, my-bot) fires at 2m50s, which the scenario doesn't expect." in out
     assert "DIFFERS: HighDrawdown (critical) doesn't fire; expected after 0s." in out
+
+
+def test_a_broken_scenario_does_not_cut_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, lasts="2x").rename(tmp_path / "broken.yml")
+    written(tmp_path).rename(tmp_path / "crash.yml")
+    for module in (program, sys.modules[load.__module__]):
+        monkeypatch.setattr(module, "FOLDER", tmp_path)
+    assert main([]) == 2
+    out = capsys.readouterr().out
+    assert re.search(
+        r"^  broken +FAULTY\n      broken.yml:1: lasts: must be a time .*\n  crash +8m +A bot dies", out, re.MULTILINE
+    )
+    assert main(["--all"]) == 1
+    out = capsys.readouterr().out
+    assert "broken.yml:1: lasts: must be a time" in out
+    assert re.search(r"^crash +as expected: BotDown ", out, re.MULTILINE)
+    assert out.endswith("2 scenarios, 1 with differences or faults\n")
+
+
+def test_an_alert_for_machines_is_told_to_nobody() -> None:
+    nobody = [firing("BotInMaintenance", 0, severity="none"), firing("Watchdog", 0, severity="none")]
+    assert [to_nobody(each) for each in (*nobody, firing("BotDown", 0))] == ["to nobody", "heartbeat", ""]
+
+
+def test_a_text_is_printed_again_where_it_differs() -> None:
+    scenario = Scenario.model_validate(CRASH | {"name": "x", "fires": []})
+    firings = [firing("A", 0, 10), firing("A", 20, 30), firing("A", 40, 50)]
+    for each, text in zip(firings, ("one", "one", "two"), strict=True):
+        each.description = text
+    printed = [line.strip() for line in lines(Replay(scenario, firings, ["It differs."], 0))]
+    assert [line for line in printed if line in ("one", "two")] == ["one", "two"]
+    assert printed[-1] == "1 difference"
 
 
 def test_the_list_names_all(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,10 @@
-"""Which alerts Alertmanager holds back: the inhibit_rules of alertmanager.yml, applied to what fired."""
+"""What Alertmanager tells: the inhibit_rules and routes of alertmanager.yml, applied to what fired."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,19 @@ def told(firing: Firing, every: Sequence[Firing]) -> float | None:
     return None
 
 
+def to_nobody(firing: Firing) -> str:
+    """For an alert that goes to no person, who has it instead; nothing for all others."""
+    routes = _configuration()["route"]["routes"]
+    receiver = next((route["receiver"] for route in routes if _matches(route["matchers"], firing)), "")
+    return _NO_PERSON.get(receiver, "")
+
+
+_NO_PERSON = {"nobody": "to nobody", "heartbeat": "heartbeat"}
+
+
 def _held_until(firing: Firing, every: Sequence[Firing], at: float) -> Iterator[float | None]:
     """The ends of those that hold an alert back at a time."""
-    for rule in _rules():
+    for rule in _configuration().get("inhibit_rules", []):
         if not _matches(rule["target_matchers"], firing):
             continue
         for source in every:
@@ -43,14 +54,10 @@ def _held_until(firing: Firing, every: Sequence[Firing], at: float) -> Iterator[
                 yield source.ends
 
 
-def _rules() -> list[Mapping[str, Any]]:
-    if not _read:
-        configuration = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-        _read.extend(configuration.get("inhibit_rules", []))
-    return _read
-
-
-_read: list[Mapping[str, Any]] = []
+@cache
+def _configuration() -> Mapping[str, Any]:
+    configuration: Mapping[str, Any] = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    return configuration
 
 
 def _matches(matchers: Sequence[str], firing: Firing) -> bool:
