@@ -64,7 +64,7 @@ def test_each_series_on_the_page_is_recorded() -> None:
 
 def test_what_explains_bad_health_are_conditions_that_there_are() -> None:
     (rule,) = (rule for rule in alerts() if rule["alert"] == "BotUnhealthy")
-    known = {rule["labels"].get("condition") for rule in alerts()}
+    known = {rule["labels"].get("condition", "") for rule in alerts()}
     patterns = re.findall(r'condition=~?"([^"]+)"', rule["expr"])
     assert patterns and all(any(re.fullmatch(pattern, condition) for condition in known) for pattern in patterns)
     for check in _recorded("bot_check:health:bool", "check"):
