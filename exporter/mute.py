@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Mute a bot, or end it; returns the process's exit code."""
     parser = argparse.ArgumentParser(prog="python -m exporter.mute", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("bot", help="its name in monitoring.yml, or all")
-    parser.add_argument("time", help="how long, such as 30m, 2h or 1d; off ends it")
+    parser.add_argument("time", help="how long, such as 30m, 2h or 1d, or in seconds; off ends it")
     parser.add_argument("--config", type=Path, default=Path("monitoring.yml"), help="default: monitoring.yml")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="the exporter's; default: data")
     options = parser.parse_args(arguments)
@@ -82,9 +83,11 @@ def _apply(bot: str, how_long: str, config: Path, data: Path, now: float) -> str
 
 
 def _seconds(how_long: str) -> float:
-    seconds = duration(how_long)
+    seconds = int(how_long) if re.fullmatch("[0-9]{1,9}", how_long) else duration(how_long)
     if not isinstance(seconds, int) or not _LEAST <= seconds <= _MOST:
-        raise _MuteError(f"How long is {how_long!r}: give FOR=2h, or another time from 1m to 7d.")
+        raise _MuteError(
+            f"How long is {how_long!r}: give FOR=2h, or another time from 1m to 7d; a bare number is seconds."
+        )
     return seconds
 
 

@@ -17,6 +17,8 @@ from responder.database import Database
 from responder.webhook import Notification
 
 PRUNE_SECONDS = 3600
+# Told once, and not as something that goes on: nobody tells its end, and nothing is to be acknowledged.
+NEWS = {"daily_summary": "Report", "weekly_summary": "Report", "milestone_reached": "Milestone"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,6 +86,11 @@ class Message:
     external_url: str
     acknowledged_by: str | None
     acknowledged_at: float | None
+
+    @property
+    def news(self) -> str:
+        """What it is if it is no incident, such as a report; else nothing."""
+        return NEWS.get(self.labels.get("condition", ""), "")
 
 
 class Store:

@@ -28,6 +28,12 @@ def duration(value: object) -> object:
     return value
 
 
+def _shown(seconds: float) -> str:
+    """Seconds as a text, in the greatest unit that fits."""
+    name, size = max(((n, s) for n, s in _SECONDS.items() if seconds % s == 0), key=lambda unit: unit[1])
+    return f"{seconds / size:g}{name}"
+
+
 def switched(given: object) -> Literal["on", "off"] | None:
     """What `on` or `off` says; None for all else. YAML reads them as true and false, unless they stand in quotes."""
     if given is True or given == "on":
@@ -49,7 +55,7 @@ class Range:
     @property
     def allowed(self) -> str:
         """What it may be, for messages."""
-        unit = "seconds, or such as 5m" if self.unit == "seconds" else self.unit
+        unit = f"seconds, or such as {_shown(self.low)}" if self.unit == "seconds" else self.unit
         kind = "a whole number from " if self.whole else ""
         return f"must be {kind}{self.low:g} to {self.high:g} ({unit}), on or off"
 
@@ -89,7 +95,15 @@ def faults(table: Mapping[str, Range], given: Mapping[Any, object], kind: str) -
         if name not in table:
             yield (str(name),), value, f"unknown {kind}; allowed: {', '.join(table)}"
         elif table[name].read(value) is None:
-            yield (name,), value, table[name].allowed
+            yield (name,), value, table[name].allowed + _quotes(table[name], value)
+
+
+def _quotes(setting: Range, given: object) -> str:
+    """What to say of a number that stands in quotes, and so is a text."""
+    is_number = isinstance(given, str) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", given)
+    if not is_number or isinstance(setting, Switch):
+        return ""
+    return "; without the quotes, which make a text of the number"
 
 
 def own(table: Mapping[str, Range], given: Mapping[str, object]) -> dict[str, Value]:

@@ -46,6 +46,11 @@ def test_for_a_time(mute: Callable[..., int], tmp_path: Path, capsys: pytest.Cap
     assert read(data) == {"c": NOW + 8060}
 
 
+def test_a_bare_number_is_seconds(mute: Callable[..., int], tmp_path: Path) -> None:
+    assert mute("c", "300") == 0
+    assert read(tmp_path / "data") == {"c": NOW + 300}
+
+
 def test_all_and_the_end(mute: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mute("all", "30m") == 0
     assert muted(tmp_path / "data", NOW) == {"a b", "c"}
@@ -64,8 +69,8 @@ def test_all_and_the_end(mute: Callable[..., int], tmp_path: Path, capsys: pytes
         ("d", "2h", "There is no bot 'd': give BOT=all, or one of a b, c."),
         ("", "2h", "There is no bot '': give BOT=all, or one of a b, c."),
         *(
-            ("c", each, f"How long is '{each}': give FOR=2h, or another time from 1m to 7d.")
-            for each in ("", "2", "59s", "8d", "two hours", "2h30m", "-2h")
+            ("c", each, f"How long is '{each}': give FOR=2h, or another time from 1m to 7d; a bare number is seconds.")
+            for each in ("", "2", "59", "604801", "59s", "8d", "two hours", "2h30m", "-2h")
         ),
     ],
 )

@@ -215,7 +215,8 @@ reports:
   monthly: "08:00"
 """
 )
-DURATION = "(seconds, or such as 5m), on or off"
+DURATION = "(seconds, or such as {}), on or off"
+QUOTES = "; without the quotes, which make a text of the number"
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:
@@ -224,10 +225,10 @@ def test_every_fault_at_once(tmp_path: Path) -> None:
         [
             "2: preset is Production: must be 'beginner', 'experienced' or 'production'",
             "3: sla.availability is 99.9: must be 0.9 to 0.99999 (ratio), on or off",
-            "3: sla.error_rate is '0.001': must be 0.0001 to 0.1 (ratio), on or off",
+            f"3: sla.error_rate is '0.001': must be 0.0001 to 0.1 (ratio), on or off{QUOTES}",
             f"3: sla.uptime is 1: unknown key; allowed: {keys['sla']}",
-            f"5: escalation.no_response is 10m: must be 900 to 7200 {DURATION}",
-            f"6: escalation.system_down is 2 h: must be 300 to 1800 {DURATION}",
+            f"5: escalation.no_response is 10m: must be 900 to 7200 {DURATION.format('15m')}",
+            f"6: escalation.system_down is 2 h: must be 300 to 1800 {DURATION.format('5m')}",
             "7: escalation.repeated is 1: must be a whole number from 2 to 10 (times in 1 h), on or off",
             "8: benchmarks is 5: must be a mapping of keys to values, on or off",
             "10: suggestions.win_rate is null: must be 0.3 to 0.8 (ratio), on or off",

@@ -42,7 +42,7 @@ def test_what_is_refused(given: object) -> None:
 def test_a_duration_is_for_seconds_alone() -> None:
     assert RATIO.read("1s") is None
     assert RATIO.allowed == "must be 0.1 to 0.5 (ratio), on or off"
-    assert SECONDS.allowed == "must be 60 to 3600 (seconds, or such as 5m), on or off"
+    assert SECONDS.allowed == "must be 60 to 3600 (seconds, or such as 1m), on or off"
 
 
 def test_a_count_is_whole() -> None:

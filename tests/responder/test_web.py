@@ -14,9 +14,11 @@ from markupsafe import Markup
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
+from responder.runbooks import Runbooks
 from responder.web import MAX_BODY_BYTES
 from tests.responder.application import AUTHORIZED, TOKEN, Responder
 from tests.responder.samples import RESOLVED, alert, body
+from tests.stack import ROOT
 
 
 @pytest.fixture
@@ -80,6 +82,20 @@ def test_the_end_is_shown(client: FlaskClient) -> None:
     assert "It was: demo is unreachable." in page
     assert "Fired, now over" in page
     assert "What to do" not in page and "Silence" not in page
+
+
+@pytest.mark.parametrize(
+    ("condition", "badge"),
+    [("daily_summary", "Report"), ("weekly_summary", "Report"), ("milestone_reached", "Milestone")],
+)
+def test_news_is_no_incident(client: FlaskClient, condition: str, badge: str) -> None:
+    news = alert(labels={"condition": condition, "severity": "info"})
+    post(client, body(news, groupLabels={"condition": condition, "severity": "info"}))
+    page = client.get("/").text
+    assert f'<span class="badge">{badge}</span>' in page and "Of 21 Nov 2026 15:30:00 IST" in page
+    assert 'class="info"' in page and 'href="http://localhost:8080/runbooks/BotDown"' in page
+    for words in ("Firing", "Since", "Acknowledge", "Silence"):
+        assert words not in page.partition("<article")[2], words
 
 
 def test_repeats_are_counted(client: FlaskClient) -> None:
@@ -211,6 +227,34 @@ def test_runbooks(client: FlaskClient) -> None:
     assert "<h1>Bot down</h1>" in page and "<table>" in page and "make status" in page
     assert client.get("/runbooks/BotDown.md").text == page.replace("<title>BotDown ", "<title>BotDown.md ")
     assert 'href="/runbooks/BotDown"' in client.get("/runbooks/").text
+
+
+def test_a_link_out_of_the_folder_says_where_the_file_is(client: FlaskClient, runbooks: Path) -> None:
+    links = (
+        "[SLA](../sla.md), [*planned* work](../configuration.md#maintenance), [next](BotDown.md#x), [up](#a), [s](/s)"
+    )
+    (runbooks / "Links.md").write_text(
+        f"{links}, [rules](../../prometheus/rules/bot.yml), <http://localhost:9090/graph>"
+    )
+    page = client.get("/runbooks/Links").text
+    for words in (
+        "SLA (<code>docs/sla.md</code>)",
+        "<em>planned</em> work (<code>docs/configuration.md#maintenance</code>)",
+        "rules (<code>prometheus/rules/bot.yml</code>)",
+        '<a href="BotDown.md#x">next</a>',
+        '<a href="#a">up</a>',
+        '<a href="/s">s</a>',
+        '<a href="http://localhost:9090/graph">',
+    ):
+        assert words in page
+    assert "../" not in page
+
+
+def test_no_runbook_leads_to_a_page_that_is_not_there() -> None:
+    names = Runbooks(ROOT / "docs" / "runbooks")
+    for name in names.names():
+        for link in re.findall(r'href="([^"]*)"', names.html(name) or ""):
+            assert link.startswith(("http", "#")) or link.partition(".md")[0] in names.names(), (name, link)
 
 
 @pytest.mark.parametrize(
