@@ -67,7 +67,7 @@ def _or_none(value: object) -> object:
     return () if value is None else value
 
 
-# PromQL can't read U+FFFD: the alerts of a bot with it in its name would have no text. U+0085 to U+2029 break lines too.
+# PromQL can't read U+FFFD: alerts of a bot with it in its name would have no text. U+0085 to U+2029 break lines too.
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\x{85}\x{2028}\x{2029}\x{FFFD}]+$")]
 OwnThresholds = Annotated[dict[str, Any], BeforeValidator(own_thresholds)]
 Path = Annotated[str, Field(min_length=1)]
