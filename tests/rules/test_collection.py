@@ -34,7 +34,16 @@ INTERVALS = {
     # Warnings, and what builds up over hours.
     **dict.fromkeys(("activity", "model_warnings", "market", "sources"), "1m"),
     **dict.fromkeys(
-        ("maintenance_memory", "escalation_repeated", "score", "benchmarks", "milestones", "reports"), "1m"
+        (
+            "maintenance_memory",
+            "escalation_memory",
+            "escalation_repeated",
+            "score",
+            "benchmarks",
+            "milestones",
+            "reports",
+        ),
+        "1m",
     ),
     # Health counts minutes, and a promise is judged by the minute: each sample is taken for 60 seconds.
     **dict.fromkeys(("health", "sla"), "1m"),
