@@ -25,8 +25,6 @@ SERVICES = ("exporter", "responder", "alertmanager", "prometheus")
 # For tests: as shipped, but with waits that a test can wait for. Thresholds stay as they are.
 SHORT_PROMETHEUS = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
 SHORT_ROUTE = {"group_wait": "1s", "group_interval": "2s", "repeat_interval": "1h"}
-# Nor does a test wait for the first message.
-START_DELAY = "--dispatch.start-delay=75s"
 
 T = TypeVar("T")
 
@@ -137,8 +135,6 @@ class Stack:
         command = parser[f"program:{name}"]["command"]
         for variable, value in self._environment.items():
             command = command.replace(f"%(ENV_{variable})s", value)
-        if self._short:
-            command = command.replace(START_DELAY, "")
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 shlex.split(command), cwd=self.folder, env=self._environment, stdout=log, stderr=subprocess.STDOUT

@@ -55,7 +55,8 @@ class Range:
     @property
     def allowed(self) -> str:
         """What it may be, for messages."""
-        unit = f"seconds, or such as {_shown(self.low)}" if self.unit == "seconds" else self.unit
+        whole = self.low if self.low >= 1 else self.high
+        unit = f"seconds, or such as {_shown(whole)}" if self.unit == "seconds" else self.unit
         kind = "a whole number from " if self.whole else ""
         return f"must be {kind}{self.low:g} to {self.high:g} ({unit}), on or off"
 

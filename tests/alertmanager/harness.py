@@ -32,14 +32,9 @@ class Alerting:
         settings: Mapping[str, str],
         change: Callable[[dict[str, Any]], None] | None = None,
         zone: str = "UTC",
-        flags: Sequence[str] = (),
     ) -> None:
-        """`settings` are variables of .env; `change` edits the rendered configuration; times are told in `zone`.
-
-        `flags` are more of Alertmanager's.
-        """
+        """`settings` are variables of .env; `change` edits the rendered configuration; times are told in `zone`."""
         self._folder = folder
-        self._flags = flags
         self._ports = {name: free_port() for name in ("alertmanager", "responder")}
         self._out = folder / "out"
         addresses = {f"{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in self._ports.items()}
@@ -89,12 +84,6 @@ class Alerting:
         for process in self._processes.values():
             process.wait(20)
 
-    def restart(self, name: str) -> None:
-        """End one of the two and start it again."""
-        self._processes[name].terminate()
-        self._processes[name].wait(20)
-        self._start(name)
-
     def _start_all(self) -> None:
         for name in ("responder", "alertmanager"):
             self._start(name)
@@ -114,7 +103,6 @@ class Alerting:
             f"--web.listen-address={listen['alertmanager']}",
             "--web.external-url=http://alerts.example.org:9093",
             "--web.route-prefix=/",
-            *self._flags,
         ]
         command = {"responder": responder, "alertmanager": alertmanager}[name]
         with (self._folder / f"{name}.log").open("ab") as log:

@@ -8,7 +8,6 @@ import re
 import shutil
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -346,22 +345,6 @@ def test_an_escalation_that_outlives_its_alert_holds_nothing_back(scene: Scene) 
     scene.alerting.post([begun(bot_down(bot, labels=labels)) for bot, labels in lesser.items()])
     titles = {f"<b>{labels['alertname']} · {bot}</b>" for bot, labels in lesser.items()}
     wait_for("all", lambda: all(any(title in m["text"] for m in scene.telegram.messages) for title in titles))
-
-
-def test_after_a_restart_nothing_is_told_before_what_holds_it_back_is_there(tmp_path: Path) -> None:
-    """Prometheus sends each alert again within about a minute, in no order; here it takes three seconds."""
-    maintenance = bot_down(
-        "worked-on", labels={"alertname": "BotInMaintenance", "condition": "maintenance", "severity": "none"}
-    )
-    with Alerting(tmp_path, {}, flags=("--dispatch.start-delay=6s",)) as alerting:
-        alerting.restart("alertmanager")
-        alerting.post([bot_down("worked-on"), bot_down("next-door")])
-        time.sleep(3)
-        assert alerting.inbox() == []
-        alerting.post([maintenance])
-        wait_for("the other", alerting.inbox)
-        time.sleep(1)
-        assert {m["bot"] for m in alerting.inbox()} == {"next-door"}
 
 
 def test_a_report_is_one_message_about_all_bots_and_has_no_end(scene: Scene) -> None:

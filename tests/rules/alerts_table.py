@@ -29,7 +29,6 @@ this page from [the rules](../prometheus/rules) and [the routes](../alertmanager
 - **Cooldown**: at most one message in this time. What comes back within it is told when it is over, and so is the end.
 - Each message also goes to the inbox. A channel without settings in `.env` is left out; where all of an alert's are, it
   goes to those that are there.
-- After a start of Alertmanager (a reboot, an update) the first messages wait until it knows what holds back what, 75 s.
 - A critical alert holds back the warning of the same condition and bot, BotDown a bot's lesser alerts, and a
   maintenance all of a bot's but its reports.
 """
