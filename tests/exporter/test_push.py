@@ -172,6 +172,7 @@ def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
         (state(timestamp=time.time() + 3600), "in the future; are the clocks right"),
         (b'{"timestamp": 1, "x": [' + b"0," * 200_000 + b"0]}", "has some 2000"),
     ],
+    ids=["empty", "a list", "not UTF-8", "faults", "in the future", "too many values"],
 )
 def test_an_invalid_document_is_refused_as_the_page_says(client: FlaskClient, body: bytes, words: str) -> None:
     put(client, state())
