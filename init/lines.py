@@ -25,7 +25,7 @@ def of_channels(settings: Settings, told: Told, zone: str) -> list[str]:
         else "Heartbeat: left out. To be told when this whole machine is gone, set HEARTBEAT_URL in .env",
         f"Inbox: always on, {settings.responder_url}, password: {whose}",
         *_contacts(told, people),
-        *(f"{severity.title()}: told by {_list(names)}" for severity, names in told.channels.given()),
+        *_severities(settings, told, people),
         *_quiet(told, zone),
     ]
 
@@ -69,7 +69,7 @@ def _by_number(title: str, key: str, url: str, told: Told) -> str:
 
 def _contacts(told: Told, people: People) -> Iterator[str]:
     if told.contacts == type(told.contacts)():
-        yield "Contacts: left out. What nobody answers comes to you again; to have others asked, set contacts in monitoring.yml"
+        yield "Contacts: none. What nobody answers comes to you; to have others asked, set contacts in monitoring.yml"
         return
     for role in ROLES:
         yield f"{_title(role)}: {_of_role(role, told, people)}"
@@ -90,10 +90,26 @@ def _of_role(role: Role, told: Told, people: People) -> str:
     if role == ADMINISTRATOR:
         return said or "by the channels above"
     asked = people.asked(role)
-    who = (
-        f"{', '.join(p.name for p in people.of(asked))} ({_title(asked).lower()})" if asked else "you, by all channels"
-    )
+    who = "you, by all channels"
+    if asked:
+        who = f"{', '.join(person.name for person in people.of(asked))} ({_title(asked).lower()})"
     return f"{said or 'nobody'}; who is asked instead: {who}"
+
+
+def _severities(settings: Settings, told: Told, people: People) -> Iterator[str]:
+    there = {
+        "telegram": settings.telegram,
+        "slack": settings.slack,
+        "email": settings.email,
+        "discord": settings.discord_url,
+        "webhook": settings.webhook,
+        **{way: True for person in people.of(ADMINISTRATOR) for way in person.ways},
+    }
+    for severity, channels in told.channels.given():
+        on = [channel for channel in channels if there.get(channel)]
+        off = [channel for channel in channels if channel not in on]
+        line = f"{severity.title()}: by {_list(on)}" if on else f"{severity.title()}: by what is there"
+        yield line + (f" ({_list(off)} left out)" if off else "")
 
 
 def _quiet(told: Told, zone: str) -> Iterator[str]:

@@ -60,7 +60,7 @@ class People:
                 for each in contacts.of(role)
             )
             self._roles[role] = tuple(person for person in known if person.ways)
-        self._lists: dict[str, tuple[Person, ...]] = {**self._roles}
+        self._lists: dict[str, tuple[Person, ...]] = {str(role): people for role, people in self._roles.items()}
 
     def of(self, role: Role) -> tuple[Person, ...]:
         """Those of a role who can be reached."""

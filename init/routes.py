@@ -65,9 +65,7 @@ class Routes:
                 alike.setdefault(self._way(route, receiver, severity), []).append(severity)
         made = []
         for (name, quiet), severities in alike.items():
-            matchers = [
-                f'severity="{severities[0]}"' if len(severities) == 1 else f'severity=~"{"|".join(severities)}"'
-            ]
+            matchers = [f'severity{"=~" if severities[1:] else "="}"{"|".join(severities)}"']
             if quiet:
                 made += self._quietly(route, receiver, name, matchers)
             elif name != receiver["name"]:

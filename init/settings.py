@@ -168,7 +168,7 @@ def _service(reader: Reader, name: str, example: str) -> str:
     value = reader.secret(name)
     if value and (not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", value) or value.count("{to}") != 1):
         reader.fault(
-            f"{name} is not a service's address: allowed is one of Apprise with {{to}} for the number: {example}"
+            f"{name} is not an address of Apprise: allowed is one with {{to}} for the number, such as {example}"
         )
         return ""
     return value
