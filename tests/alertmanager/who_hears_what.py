@@ -100,10 +100,10 @@ def rows() -> list[tuple[Row, str, str]]:
 
 def page() -> str:
     """The page."""
-    parts = [INTRODUCTION]
+    parts, all_rows = [INTRODUCTION], rows()
     for who in (*ROLES, "heartbeat"):
         merged: dict[tuple[str, ...], list[str]] = {}
-        for own, when, step in rows():
+        for own, when, step in all_rows:
             if own.who == who:
                 name = f"[{own.alert}](runbooks/{own.alert}.md)" + (f" {step}" if step.startswith("step") else "")
                 merged.setdefault((name, own.says, own.by, when, own.every, own.again, own.quiet), []).append(
