@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from exporter.config.contacts import Told
+from init.alertmanager import build
 from init.faults import Faults
-from init.run import run
+from init.people import People
+from init.run import ROOT, run
+from init.settings import read
+from tests.alertmanager.walk import heard, routes
 from tests.binaries import binary
 from tests.init.test_run import ALL, MONITORING, NUMBER
+
+COMMITTED = ROOT / "alertmanager" / "alertmanager.yml"
 
 
 def test_contacts_are_left_to_the_responder(tmp_path: Path) -> None:
@@ -69,3 +78,47 @@ def test_alertmanager_finds_the_zone_of_quiet_hours(tmp_path: Path) -> None:
     run(path, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
     zone = tmp_path / "out" / "alertmanager" / "zoneinfo" / "US" / "Eastern"
     assert zone.read_bytes().startswith(b"TZif")
+
+
+def test_a_file_of_the_users_own_keeps_what_it_says() -> None:
+    """Its time intervals, which routes below don't inherit, other services, and a route below another."""
+    written = yaml.safe_load(COMMITTED.read_text())
+    written["time_intervals"] = [{"name": "sunday", "time_intervals": [{"weekdays": ["sunday"]}]}]
+    mine = {"name": "mine", "telegram_configs": [{"chat_id": 1}], "pushover_configs": [{"user_key": "u", "token": "t"}]}
+    written["receivers"].append(mine)
+    below = {"matchers": ['severity="info"'], "receiver": "mine"}
+    own = {"matchers": ['team="x"'], "receiver": "mine", "mute_time_intervals": ["sunday"], "routes": [below]}
+    written["route"]["routes"].insert(0, own)
+    document = built(written, MONITORING)
+    labels = {"alertname": "Mine", "team": "x"}
+
+    def told(**more: str) -> list[tuple[str, list[str]]]:
+        return [(r["receiver"], r.get("mute_time_intervals", [])) for r in routes(document, {**labels, **more})]
+
+    assert told() == [("mine", ["sunday"])]
+    assert told(severity="critical") == [("mine", ["sunday"])]
+    assert told(severity="warning") == [("inbox", ["sunday"]), ("mine-warning-by-day", ["sunday", "quiet-hours"])]
+    assert told(severity="info") == [("inbox", []), ("mine-info-by-day", ["quiet-hours"])]
+    receivers = {receiver["name"]: receiver for receiver in document["receivers"]}
+    for name in ("mine", "mine-warning-by-day", "mine-info-by-day"):
+        assert receivers[name]["pushover_configs"] == mine["pushover_configs"]
+    assert document["time_intervals"][0]["name"] == "sunday"
+
+
+def test_a_file_without_inbox_and_numbers_can_be_rendered() -> None:
+    receivers = [{"name": "mine", "telegram_configs": [{"chat_id": 1, "send_resolved": True}]}]
+    document = built({"route": {"receiver": "mine"}, "receivers": receivers}, MONITORING)
+    assert {each.channel for each in heard(with_times(document), {"severity": "critical"})} == {"telegram"}
+    assert {each.channel for each in heard(with_times(document), {"severity": "warning"})} == {"telegram"}
+
+
+def with_times(document: dict[str, Any]) -> dict[str, Any]:
+    document["route"] |= {"group_interval": "5m", "repeat_interval": "1h"}
+    return document
+
+
+def built(written: dict[str, Any], monitoring: str) -> dict[str, Any]:
+    """The document that is made of one, for all channels."""
+    told = Told.model_validate({key: yaml.safe_load(monitoring)[key] for key in Told.model_fields if key != "contacts"})
+    settings = read(ALL)
+    return build(written, settings, {}, People(told.contacts, settings), told, "UTC")
