@@ -1,7 +1,7 @@
 """Makes the golden messages anew, by the real Alertmanager: python -m tests.alertmanager.golden
 
-Each kind of message is there as each channel receives it: tests/alertmanager/golden/KIND.CHANNEL.txt, the email's HTML part
-as KIND.email.html. Look at what changed before you commit it.
+Each kind of message is there as each channel receives it: tests/alertmanager/golden/KIND.CHANNEL.txt, the email's HTML
+part as KIND.email.html. Look at what changed before you commit it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ class Servers:
                 "email_configs": [{**models["email_configs"], "to": f"{name}@example.org", "send_resolved": True}],
                 "discord_configs": [{**discord, "username": name, "send_resolved": True}],
             }
-            route: dict[str, Any] = {"receiver": name, "matchers": [f"{k}={_quoted(v)}" for k, v in kind.matchers.items()]}
+            route: dict[str, Any] = {
+                "receiver": name,
+                "matchers": [f"{k}={_quoted(v)}" for k, v in kind.matchers.items()],
+            }
             if name.startswith("report"):
                 route["group_by"] = _GROUP_BY_OF_REPORTS
             document["route"]["routes"].append(route)

@@ -1,4 +1,4 @@
-"""The alerts of the golden messages: those of our rules as promtool's tests hold them, of bots with all sorts of names."""
+"""The alerts of the golden messages: those of our rules, by promtool's tests, of bots with all sorts of names."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ END = BEGIN + dt.timedelta(minutes=47, seconds=13)
 HOSTILE = {
     "html": "<script>alert(1)</script><b onclick=x>&amp;\"'",
     "slack": "<!channel> <@U024BE7LH> *bold* _it_ ~gone~ `code` & <http://evil.example.org|Acknowledge>",
-    "discord": "@everyone @here <@123456789012345678> <@&42> <#7> **bold** [Acknowledge](http://evil.example.org) # > || \\",
+    "discord": "@everyone @here <@12345678901234567> <@&42> <#7> **bold** [Silence](http://evil.example.org) # > || \\",
     "template": "{{ .Labels }} %s $1 ${1} \\u0040 `id` \"double\" 'single'",
     "lines": "first\nFIRING\r\n\tthird\x00\x07\x1b[31m\x85\u2028last",
     "emoji": "🤖👩‍👩‍👧 ünïcödé 日本語 \u202emoc.live\u2066 עברית \u200f\ufeff",
-    "url": "a&severity=info&bot=other#\")|>/../?x=%0d%0aSet-Cookie: y",
+    "url": 'a&severity=info&bot=other#")|>/../?x=%0d%0aSet-Cookie: y',
     "long": "x" * 10_000,
     "long_markup": "<&\"'*_@`" * 1_250,
     "long_emoji": "🤖" * 3_000,
@@ -71,6 +71,7 @@ def kinds() -> dict[str, Kind]:
         "host_disks": Kind((warnings[0], {**warnings[1], "startsAt": later})),
         "own": Kind(({"labels": own, "annotations": texts},)),
         "bare": Kind(({"labels": {"alertname": "Bare", "shelf": "<7>"}, "annotations": {}},)),
+        "hostile_everywhere": Kind((everywhere("<&\"'*_@`|>#[]()\\"),)),
         **{f"hostile_{name}": Kind((renamed(down, bot),)) for name, bot in HOSTILE.items()},
     }
 
@@ -95,6 +96,14 @@ def renamed(alert: Mapping[str, Any], bot: str) -> dict[str, Any]:
     annotations = {key: text.replace(old, bot) for key, text in alert["annotations"].items()}
     annotations["dashboard_url"] = alert["annotations"]["dashboard_url"].replace(old, quote_plus(bot))
     return {"labels": {**alert["labels"], "bot": bot}, "annotations": annotations}
+
+
+def everywhere(markup: str) -> dict[str, Any]:
+    """All that an alert may say at its longest, each character one that a channel must escape; so are its links."""
+    labels = {"alertname": f"Markup{markup * 2}", "condition": "markup", "severity": "critical", "bot": markup * 4}
+    texts = dict.fromkeys(("summary", "description", "bot_status", "recommended_actions"), markup * 300)
+    address = "http://localhost:3000/" + "a" * 220
+    return {"labels": labels, "annotations": {**texts, "dashboard_url": address, "runbook_url": f"{address}b"}}
 
 
 def weekly(alert: Mapping[str, Any]) -> dict[str, Any]:
