@@ -72,6 +72,7 @@ def kinds() -> dict[str, Kind]:
         "own": Kind(({"labels": own, "annotations": texts},)),
         "bare": Kind(({"labels": {"alertname": "Bare", "shelf": "<7>"}, "annotations": {}},)),
         "hostile_everywhere": Kind((everywhere("<&\"'*_@`|>#[]()\\"),)),
+        "hostile_quotes": Kind((everywhere('"' * 20),)),
         **{f"hostile_{name}": Kind((renamed(down, bot),)) for name, bot in HOSTILE.items()},
     }
 

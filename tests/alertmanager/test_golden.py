@@ -16,7 +16,7 @@ from tests.responder.browser import Browser
 from tests.stack import wait_for
 
 EMAILS = sorted(path.name for path in FOLDER.glob("*.html"))
-HOSTILE_FILES = ["hostile_everywhere", *(f"hostile_{name}" for name in HOSTILE)]
+HOSTILE_FILES = ["hostile_everywhere", "hostile_quotes", *(f"hostile_{name}" for name in HOSTILE)]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,13 @@ def test_on_slack_nothing_pings_or_formats(kind: str) -> None:
     ours = re.sub(r"<http://(alerts\.example\.org:9093|localhost:\d+)/[^<>|]*\|[\w ?]+>", "", text)
     assert "<" not in ours and ">" not in ours
     assert not re.search(r"[*~`](?!\u200b)", ours)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_links_are_there_for_long_names_too(channel: str) -> None:
+    for kind in ("hostile_name", "hostile_quotes", "hostile_everywhere"):
+        text = golden(f"{kind}.{channel}.txt")
+        assert all(word in text for word in ("Acknowledge", "Dashboard", "Runbook", "Silence")), kind
 
 
 def test_what_is_left_out_is_counted() -> None:
