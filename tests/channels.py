@@ -1,4 +1,4 @@
-"""Local servers that speak Telegram's, Slack's and SMTP's protocols, and keep what they are sent.
+"""Local servers that speak Telegram's, Slack's, Discord's and SMTP's protocols, and keep what they are sent.
 
 with TelegramServer() as telegram:
     start_alertmanager(telegram.settings)  # the variables of .env that lead there
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -173,6 +173,29 @@ class SlackServer(HttpServer[dict[str, Any]]):
             return 404, "no_service"
         self.keep(json.loads(request.body))
         return 200, "ok"
+
+
+class DiscordServer(HttpServer[dict[str, Any]]):
+    """Discord's webhook, with its limits. A message is the request's JSON: username, content, embeds …"""
+
+    PATH = "/api/webhooks/1/secret-of-the-test"
+    LIMITS: ClassVar = {"title": 256, "description": 4096, "content": 2000}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables of .env."""
+        return {"DISCORD_WEBHOOK_URL": self.url + self.PATH}
+
+    def answer(self, request: Request) -> tuple[int, str]:
+        if request.path != self.PATH:
+            return 404, '{"message": "Unknown Webhook", "code": 10015}'
+        message = json.loads(request.body)
+        (embed,) = message["embeds"]
+        for name, limit in self.LIMITS.items():
+            if len((message | embed)[name].encode("utf-16-le")) // 2 > limit:
+                return 400, json.dumps({name: [f"Must be {limit} or fewer in length."]})
+        self.keep(message)
+        return 204, ""
 
 
 class WebhookServer(HttpServer[Request]):
