@@ -11,14 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from init import run
 from init.faults import Faults
 from init.files import File, write_all
 from init.test_alert import words
-from init.test_alert.plan import CONFIGURATION, Plan, plan
+from init.test_alert.plan import CONFIGURATION, ORDER, Plan, place_in_order, plan
 from init.test_alert.send import NotStarted, alert, send
 
 STOP_SECONDS = 10
@@ -39,7 +39,7 @@ def main() -> int:
     try:
         planned = plan(out / "alertmanager", arguments.only)
         if arguments.only and not planned.targets and not planned.by_responder:
-            raise Faults([f"There is no channel {arguments.only} that is set; without CHANNEL all are tested."])
+            raise Faults([f"No channel {arguments.only} runs. Set it, then: make up. Without CHANNEL all are tested."])
         if arguments.step == "prepare":
             write_all({out / "alertmanager" / CONFIGURATION: File(planned.text)})
             return 0
@@ -65,11 +65,18 @@ def _send(planned: Plan, out: Path, host: str, command: Sequence[str], alone: bo
     else:
         outcomes = send(planned, sys.stdin, host, message)
     secrets = words.secrets(out)
-    for outcome in outcomes:
-        error = words.told(outcome.target.title, outcome.error, secrets)
-        print(f"{outcome.target.label}: {'FAILED: ' + error if error else 'delivered'}")
-    failed = any(outcome.error for outcome in outcomes)
-    return 1 if _tell_others(out, {o.target.title.lower() for o in outcomes}, alone) or failed else 0
+    told = [(one.target, words.told(one.target.title, one.error, secrets)) for one in outcomes]
+    lines = [
+        (target.title, f"{target.label}: {f'FAILED: {error}' if error else 'delivered'}") for target, error in told
+    ]
+    left_out, note = _others(out)
+    if not alone:
+        tested = {title for title, _ in lines}
+        lines += [(title, line) for title, line in left_out if title not in tested]
+    print("\n".join(line for _, line in sorted(lines, key=lambda line: place_in_order(line[0]))))
+    if note:
+        print(note)
+    return 1 if note or any(error for _, error in told) else 0
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
@@ -80,23 +87,21 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.kill()
 
 
-def _tell_others(out: Path, tested: Iterable[str], alone: bool) -> bool:
-    """Tells which channels are left out, and whether .env is another than the one that runs; True if it is."""
+def _others(out: Path) -> tuple[list[tuple[str, str]], str]:
+    """Title and line of each channel that is left out; and a sentence where .env is no more what runs."""
     with tempfile.TemporaryDirectory() as name:
         new = Path(name).resolve()
         try:
             lines = run.run(os.environ, new, monitoring=Path("monitoring.yml"))
         except Faults as faults:
-            print("\n".join(faults.messages), "Tested was what runs. .env has these faults since.", sep="\n")
-            return True
-        if not alone:
-            for line in lines:
-                if ": left out" in line and line.partition(":")[0].lower() not in tested:
-                    print(line)
+            return [], "\n".join(
+                ["Tested was what runs. Since then there is a fault in what is set:", *faults.messages]
+            )
+        named = [(line.partition(":")[0], line) for line in lines if ": left out" in line]
+        left_out = [(title, line) for title, line in named if title in ORDER]
         if _settings(new) == _settings(out):
-            return False
-    print("Tested was what runs, but .env or monitoring.yml says otherwise by now. To apply it: make up")
-    return True
+            return left_out, ""
+    return left_out, "Tested was what runs, but .env or monitoring.yml says otherwise by now. To apply it: make up"
 
 
 def _settings(out: Path) -> dict[str, str]:

@@ -17,6 +17,8 @@ CONFIGURATION = "test-alert.yml"
 ATTEMPT_SECONDS = 11
 _INBOX_PATH = "/api/v1/alerts"
 _NOTIFY_PATH = re.compile(r"/api/v1/notify/([a-z]+)/")
+# As they are told; what is not among them comes last.
+ORDER = ("Telegram", "Slack", "Email", "Discord", "Webhook", "SMS", "Phone", "Heartbeat", "Inbox")
 _TITLES = {"sms": "SMS", "webhook_url": "Webhook", "heartbeat_url": "Heartbeat"}
 _EMPTY = "nowhere"
 
@@ -94,6 +96,11 @@ def plan(folder: Path, only: str = "") -> Plan:
     return Plan(document, targets, list(asked.values()), responder, token_file)
 
 
+def place_in_order(title: str) -> int:
+    """Where a kind of channel stands in what is told."""
+    return ORDER.index(title) if title in ORDER else len(ORDER)
+
+
 def _different(receivers: Sequence[Config]) -> Iterator[tuple[str, Config]]:
     """Each channel once, though many receivers have it; whether it is told ends makes no other of it."""
     seen = set()
@@ -101,11 +108,20 @@ def _different(receivers: Sequence[Config]) -> Iterator[tuple[str, Config]]:
         for key, configs in receiver.items():
             if not key.endswith("_configs"):
                 continue
-            for config in configs:
+            for config in (single for shared in configs for single in _single(key, shared)):
                 same = json.dumps([key, {**config, "send_resolved": None}], sort_keys=True, default=str)
                 if same not in seen:
                     seen.add(same)
                     yield key, config
+
+
+def _single(key: str, config: Config) -> Iterator[Config]:
+    """One for each recipient of a mail: the same person may be told by several receivers."""
+    if key != "email_configs":
+        yield config
+        return
+    for recipient in str(config.get("to", "")).split(","):
+        yield {**config, "to": recipient.strip()}
 
 
 def _name(key: str, config: Config) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -98,8 +99,10 @@ def _queue(lines: Iterable[str]) -> queue.Queue[str | None]:
     arrived: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
-        for line in lines:
-            arrived.put(line)
+        # Closed under our hands, when all is known.
+        with contextlib.suppress(ValueError):
+            for line in lines:
+                arrived.put(line)
         arrived.put(None)
 
     threading.Thread(target=read, daemon=True).start()

@@ -25,11 +25,7 @@ _HINTS: Sequence[tuple[str, str, str]] = (
     ("Email", r"\bauth: .*|\b53[045]\b", "The server refuses SMTP_USERNAME and SMTP_PASSWORD"),
     ("Email", r"(?i)starttls", "The server offers no encryption: SMTP_PORT may be wrong"),
     ("Inbox", r"\b401\b", "The responder has another token: make down, then make up"),
-    (
-        "",
-        r"no such host|server misbehaving",
-        "the name is not found: it is wrong, or this machine has no DNS or network",
-    ),
+    ("", r"no such host|server misbehaving", "The name is not found: is it right, and does this machine have DNS?"),
     ("", r"connection refused", "Nothing listens there: the address or port is wrong, or the service is down"),
     ("", r"(?i)deadline exceeded|timeout|timed out|no answer within", "Time-out: does a firewall keep it out?"),
     ("", r"(?i)x509|certificate|tls:", "The server's certificate is not accepted"),
