@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -52,7 +53,9 @@ class Told:
 def send(out: Path, folder: Path, settings: Mapping[str, str], *arguments: str) -> Told:
     """Both steps, as `make test-alert` has them done without containers."""
     command = [binary("alertmanager"), f"--config.file={out}/alertmanager/test-alert.yml", "--cluster.listen-address="]
-    command += [f"--storage.path={folder}/data", "--web.listen-address=127.0.0.1:0"]
+    # Each time a new one: from an old one Alertmanager would know that all is told.
+    storage = folder / "data" / str(time.monotonic_ns())
+    command += [f"--storage.path={storage}", "--web.listen-address=127.0.0.1:0"]
     command += ["--web.external-url=http://localhost:9093", "--log.format=json", "--log.level=debug"]
     output = ""
     for step, more in (("prepare", []), ("send", ["--command", *command])):
@@ -222,21 +225,14 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Good]:
 
 
 def test_all_is_delivered(good: Good) -> None:
-    assert (
-        good.told.text
-        == "".join(
-            f"{label}: delivered\n"
-            for label in (
-                "Telegram, chat 4711",
-                "Telegram, chat -1001",
-                "Slack, #trading-alerts",
-                "Email, to trader@example.org",
-                "Heartbeat",
-                "Inbox",
-            )
-        )
-        or [line for line in good.told.text.splitlines() if "delivered" not in line and "left out" not in line] == []
-    )
+    assert [line for line in good.told.text.splitlines() if ": left out" not in line] == [
+        "Telegram, chat 4711: delivered",
+        "Telegram, chat -1001: delivered",
+        "Slack, #trading-alerts: delivered",
+        "Email, to trader@example.org: delivered",
+        "Heartbeat: delivered",
+        "Inbox: delivered",
+    ]
     assert good.told.code == 0
 
 
