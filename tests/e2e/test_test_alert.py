@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +86,8 @@ class Responder(HttpServer[Request]):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
-    """Runs with different faults, side by side: they wait most of the time."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Told]]]:
+    """Runs with different faults, side by side and beside the good one: they wait most of the time."""
     with ExitStack() as exits:
         telegram, closed = (exits.enter_context(TelegramServer()) for _ in range(2))
         closed.refuse(403, 1000, description="Forbidden: bot was blocked by the user")
@@ -117,8 +117,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
             "unreached": {**telegram.settings, "TELEGRAM_API_URL": nowhere},
         }
 
-        def told(name: str) -> Told:
-            folder = tmp_path_factory.mktemp(name)
+        def told(name: str, folder: Path) -> Told:
             settings = {**LINKS, **address, **cases[name]}
             run(settings, folder / "out")
             if name == "closed":
@@ -126,7 +125,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
             return send(folder / "out", folder, settings)
 
         with ThreadPoolExecutor() as pool:
-            yield dict(zip(cases, pool.map(told, cases), strict=True))
+            yield {name: pool.submit(told, name, tmp_path_factory.mktemp(name)) for name in cases}
 
 
 def _add_sms_and_phone(path: Path, url: str) -> None:
@@ -135,50 +134,6 @@ def _add_sms_and_phone(path: Path, url: str) -> None:
     webhooks = [{"url": f"{url}/api/v1/notify/{channel}/administrator", **token} for channel in ("sms", "phone")]
     document["receivers"].append({"name": "by-number", "webhook_configs": webhooks})
     path.write_text(yaml.safe_dump(document))
-
-
-@pytest.mark.parametrize(
-    ("run", "label", "words"),
-    [
-        ("wrong", "Telegram, chat 4711", ["(401)", "TELEGRAM_BOT_TOKEN is wrong"]),
-        ("wrong", "Slack, #trading-alerts", ["404: no_service", "SLACK_WEBHOOK_URL is wrong"]),
-        ("wrong", "Email, to trader@example.org", ["535", "credentials invalid", "SMTP_USERNAME and SMTP_PASSWORD"]),
-        ("wrong", "Heartbeat", ["timeout reached (10s)", "Time-out"]),
-        ("lost", "Telegram, chat 42", ["chat not found (400)", "TELEGRAM_CHAT_ID is wrong"]),
-        ("lost", "Slack, #trading-alerts", ["connection refused", "Nothing listens there"]),
-        ("lost", "Email, to trader@example.org", ["mail.invalid", "The name is not found"]),
-        ("lost", "Inbox", ["connection refused"]),
-        ("closed", "Telegram, chat 4711", ["bot was blocked by the user (403)", "may not write there"]),
-        ("closed", "SMS, Anna", ["twilio: the number is not valid"]),
-        ("closed", "Phone", ["the responder answers 200"]),
-        ("unreached", "Telegram, chat 4711", ["connection refused"]),
-    ],
-)
-def test_a_fault_is_told_in_the_channels_own_words(
-    runs: dict[str, Told], run: str, label: str, words: list[str]
-) -> None:
-    assert runs[run].code == 1
-    told = runs[run][label]
-    assert told.startswith("FAILED: ")
-    assert [word for word in words if word not in told] == []
-
-
-def test_the_others_are_delivered_all_the_same(runs: dict[str, Told]) -> None:
-    assert runs["wrong"]["Inbox"] == "delivered"
-    assert runs["lost"]["Telegram, chat 4711"] == "delivered"
-    assert runs["closed"]["SMS, Me"] == "delivered"
-
-
-def test_no_secret_is_told(runs: dict[str, Told]) -> None:
-    for told in runs.values():
-        assert [secret for secret in SECRETS if secret in told.text] == []
-
-
-def test_what_is_left_out_is_told_with_how_to_switch_it_on(runs: dict[str, Told]) -> None:
-    told = runs["closed"]
-    assert told["Slack"] == "left out. To switch it on, set SLACK_WEBHOOK_URL in .env"
-    assert told["Heartbeat"].startswith("left out. ")
-    assert "left out" not in runs["wrong"]["Heartbeat"]
 
 
 @dataclass
@@ -194,7 +149,8 @@ class Good:
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Good]:
+def good(runs: dict[str, Future[Told]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Good]:
+    assert runs
     with ExitStack() as exits:
         channels = {
             "telegram": exits.enter_context(TelegramServer((4711, -1001))),
@@ -271,6 +227,50 @@ def test_settings_that_are_not_applied_yet_are_told(good: Good) -> None:
         "Heartbeat: delivered",
         "Tested was what runs, but .env or monitoring.yml says otherwise by now. To apply it: make up",
     ]
+
+
+@pytest.mark.parametrize(
+    ("run", "label", "words"),
+    [
+        ("wrong", "Telegram, chat 4711", ["(401)", "TELEGRAM_BOT_TOKEN is wrong"]),
+        ("wrong", "Slack, #trading-alerts", ["404: no_service", "SLACK_WEBHOOK_URL is wrong"]),
+        ("wrong", "Email, to trader@example.org", ["535", "credentials invalid", "SMTP_USERNAME and SMTP_PASSWORD"]),
+        ("wrong", "Heartbeat", ["timeout reached (10s)", "Time-out"]),
+        ("lost", "Telegram, chat 42", ["chat not found (400)", "TELEGRAM_CHAT_ID is wrong"]),
+        ("lost", "Slack, #trading-alerts", ["connection refused", "Nothing listens there"]),
+        ("lost", "Email, to trader@example.org", ["mail.invalid", "The name is not found"]),
+        ("lost", "Inbox", ["connection refused"]),
+        ("closed", "Telegram, chat 4711", ["bot was blocked by the user (403)", "may not write there"]),
+        ("closed", "SMS, Anna", ["twilio: the number is not valid"]),
+        ("closed", "Phone", ["the responder answers 200"]),
+        ("unreached", "Telegram, chat 4711", ["connection refused"]),
+    ],
+)
+def test_a_fault_is_told_in_the_channels_own_words(
+    runs: dict[str, Future[Told]], run: str, label: str, words: list[str]
+) -> None:
+    assert runs[run].result().code == 1
+    told = runs[run].result()[label]
+    assert told.startswith("FAILED: ")
+    assert [word for word in words if word not in told] == []
+
+
+def test_the_others_are_delivered_all_the_same(runs: dict[str, Future[Told]]) -> None:
+    assert runs["wrong"].result()["Inbox"] == "delivered"
+    assert runs["lost"].result()["Telegram, chat 4711"] == "delivered"
+    assert runs["closed"].result()["SMS, Me"] == "delivered"
+
+
+def test_no_secret_is_told(runs: dict[str, Future[Told]]) -> None:
+    for told in runs.values():
+        assert [secret for secret in SECRETS if secret in told.result().text] == []
+
+
+def test_what_is_left_out_is_told_with_how_to_switch_it_on(runs: dict[str, Future[Told]]) -> None:
+    told = runs["closed"].result()
+    assert told["Slack"] == "left out. To switch it on, set SLACK_WEBHOOK_URL in .env"
+    assert told["Heartbeat"].startswith("left out. ")
+    assert "left out" not in runs["wrong"].result()["Heartbeat"]
 
 
 def test_an_alertmanager_that_does_not_start_is_told_with_its_words(tmp_path: Path) -> None:
