@@ -49,6 +49,8 @@ def main() -> int:
     except NotStarted as reason:
         told = "\n".join(words.clean(line, words.secrets(out)) for line in str(reason).splitlines())
         print(f"Nothing was sent: the Alertmanager for the test did not start.\n{told}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
     return 1
 
 
