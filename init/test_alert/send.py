@@ -127,9 +127,9 @@ def _ask_responder(plan: Plan, target: Target) -> list[Outcome]:
             timeout=RESPONDER_SECONDS,
         )
         found = answer.json()
-        contacts = found if isinstance(found, list) else found.get("contacts")
+        contacts = found.get("contacts")
         if not answer.ok or not isinstance(contacts, list):
-            told = found.get("error", "") if isinstance(found, dict) else ""
+            told = found.get("error", "")
             return [Outcome(target, f"the responder answers {answer.status_code}: {told}".rstrip(": "))]
         outcomes = []
         for contact in contacts:

@@ -76,13 +76,13 @@ class Responder(HttpServer[Request]):
     """A responder that has sent one SMS and couldn't send the other."""
 
     ANSWER = (
-        {"contact": "Me", "delivered": True, "error": ""},
-        {"contact": "Anna", "delivered": False, "error": "twilio: the number is not valid"},
+        {"contact": "administrator/Me", "delivered": True, "error": ""},
+        {"contact": "administrator/Anna", "delivered": False, "error": "twilio: the number is not valid"},
     )
 
     def answer(self, request: Request) -> tuple[int, str]:
         self.keep(request)
-        return 200, json.dumps(list(self.ANSWER) if request.path.endswith("/test/sms") else {})
+        return 200, json.dumps({"contacts": self.ANSWER} if request.path.endswith("/test/sms") else {})
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +241,7 @@ def test_settings_that_are_not_applied_yet_are_told(good: Good) -> None:
         ("lost", "Email, to trader@example.org", ["mail.invalid", "The name is not found"]),
         ("lost", "Inbox", ["connection refused"]),
         ("closed", "Telegram, chat 4711", ["bot was blocked by the user (403)", "may not write there"]),
-        ("closed", "SMS, Anna", ["twilio: the number is not valid"]),
+        ("closed", "SMS, administrator/Anna", ["twilio: the number is not valid"]),
         ("closed", "Phone", ["the responder answers 200"]),
         ("unreached", "Telegram, chat 4711", ["connection refused"]),
     ],
@@ -258,7 +258,7 @@ def test_a_fault_is_told_in_the_channels_own_words(
 def test_the_others_are_delivered_all_the_same(runs: dict[str, Future[Told]]) -> None:
     assert runs["wrong"].result()["Inbox"] == "delivered"
     assert runs["lost"].result()["Telegram, chat 4711"] == "delivered"
-    assert runs["closed"].result()["SMS, Me"] == "delivered"
+    assert runs["closed"].result()["SMS, administrator/Me"] == "delivered"
 
 
 def test_no_secret_is_told(runs: dict[str, Future[Told]]) -> None:
