@@ -43,7 +43,11 @@ def main() -> int:
         if arguments.step == "prepare":
             write_all({out / "alertmanager" / CONFIGURATION: File(planned.text)})
             return 0
-        return _send(planned, out, arguments.host, arguments.command, bool(arguments.only))
+        try:
+            return _send(planned, out, arguments.host, arguments.command, bool(arguments.only))
+        finally:
+            # Nothing stays that the next `make up` would take for a change.
+            (out / "alertmanager" / CONFIGURATION).unlink(missing_ok=True)
     except Faults as faults:
         print("\n".join(faults.messages), file=sys.stderr)
     except NotStarted as reason:

@@ -16,7 +16,7 @@ import requests
 from init.test_alert.log import Log
 from init.test_alert.plan import ATTEMPT_SECONDS, Plan, Target
 
-START_SECONDS = 15
+START_SECONDS = 30
 # Alertmanager tries again what failed: a fault that goes away by itself is none. Not for longer: a mail server locks
 # out whoever comes too often with a wrong password.
 RETRY_SECONDS = 4
@@ -138,5 +138,7 @@ def _ask_responder(plan: Plan, target: Target) -> list[Outcome]:
         return outcomes or [Outcome(target, "nobody has a number for it in `contacts` of monitoring.yml")]
     except requests.Timeout:
         return [Outcome(target, f"the responder gave no answer within {RESPONDER_SECONDS} s")]
+    except requests.ConnectionError:
+        return [Outcome(target, f"the responder does not answer at {plan.responder_url}")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [Outcome(target, f"the responder can't be asked: {error}")]

@@ -191,6 +191,7 @@ def test_a_test_message_is_sent_beside_what_runs(running: Project) -> None:
     assert running.get("alertmanager", "/api/v2/alerts?filter=alertname=TestMessage", password(running)) == []
     code, output = running.stack("test-alert", CHANNEL="inbox")
     assert (code, output.splitlines()[1:]) == (0, ["Inbox: delivered"])
+    assert "nothing has changed" in running.up()
 
 
 def test_without_the_stack_no_test_message_is_sent(stopped: Project) -> None:
