@@ -42,7 +42,7 @@ def alert(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
     responder = environ.get("RESPONDER_URL", "").rstrip("/")
     annotations = {
         "summary": "This is a test of your channels. Nothing has happened, and there is nothing to do.",
-        "description": "Sent by `make test-alert`. A real message looks like this one and says here what has happened. "
+        "description": "Sent by make test-alert. A real message looks like this one and says here what has happened. "
         "Try its links: they should open on the device on which you read this.",
     }
     annotations |= {"dashboard_url": f"{grafana}/d/trading-bot"} if grafana else {}
