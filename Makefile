@@ -5,7 +5,7 @@ SCENARIO ?=
 export MODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check mute unmute test test-docker test-replay replay lint bench lock venv-dev
+.PHONY: help up down status logs check mute unmute test-alert test test-docker test-replay replay lint bench lock venv-dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ mute: ## mute a bot's alerts for a time: BOT=my-bot FOR=2h (BOT=all for all)
 
 unmute: ## end that: BOT=my-bot
 	@./stack.sh unmute
+
+test-alert: ## send a test message through each channel; tells what became of it (CHANNEL=telegram for one)
+	@./stack.sh test-alert
 
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools

@@ -6,6 +6,7 @@
 #   stack.sh status              a line for each component
 #   stack.sh logs [COMPONENT]    the last lines; FOLLOW=1 goes on with what comes
 #   stack.sh mute, unmute        mute the alerts of BOT for the time FOR; end that
+#   stack.sh test-alert          send a test message through each channel, or by CHANNEL alone; tells what became of each
 #   stack.sh venv [dev]          make .venv, with the tools for tests where asked
 #
 # MODE=docker or MODE=native forces a way to run.
@@ -280,6 +281,26 @@ docker_status() {
   return $bad
 }
 
+# A test message by each channel, from an Alertmanager of its own: the same image, files and network as the one that runs,
+# which hears nothing of it. Its log goes to who asked for it, in a second container, who knows when all is told.
+docker_test_alert() {
+  local container name url output
+  container=$(docker compose ps -q alertmanager)
+  [ -n "$container" ] || die "Alertmanager doesn't run. Start it with: make up"
+  name=test-alert-${container:0:12}
+  url=$(docker inspect --format '{{range .Args}}{{println .}}{{end}}' "$container" | grep '^--web.external-url=')
+  output=$(run_once init python -m init.test_alert prepare --out /out --only "${CHANNEL:-}") ||
+    die "$output"$'\n'"If this version is new here, first: make up"
+  { run_once --name "$name" alertmanager --config.file=/out/alertmanager/test-alert.yml --storage.path=/tmp/data \
+      --cluster.listen-address= "$url" --web.route-prefix=/ --log.format=json --log.level=debug </dev/null || true; } | {
+    local code=0
+    # Compose adds an empty line where the exit code isn't 0.
+    run_once init python -m init.test_alert send --out /out --host "$name" --only "${CHANNEL:-}" | sed '/^$/d' || code=1
+    docker rm -f "$name" >/dev/null 2>&1
+    exit $code
+  }
+}
+
 # --- without containers ----------------------------------------------------------------------------------------------
 
 find_python() {
@@ -349,6 +370,13 @@ case ${1:-} in
       native) .venv/bin/python -m exporter.mute --data-dir .stack/data/exporter -- "$BOT" "$FOR" ;;
       *) die "Nothing runs. Start it with: make up" ;;
     esac ;;
+  test-alert)
+    [ -z "$(running)" ] || say "Sending a test message, which takes up to half a minute ..."
+    case $(running) in
+      docker) docker_test_alert ;;
+      native) native test-alert --only "${CHANNEL:-}" ;;
+      *) say "Nothing runs. Start it with: make up" >&2; tell_elsewhere >&2; exit 1 ;;
+    esac ;;
   venv) venv "${2:-}" ;;
-  *) sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -1,17 +1,16 @@
-"""The command line: `python -m native up|down|status|logs|check|tools`."""
+"""The command line: `python -m native up|down|status|logs|check|test-alert|tools`."""
 
 import argparse
 import os
 import sys
 
-from native import binaries
+from native import binaries, test_alert
 from native.errors import StackError
 from native.settings import SERVICES, load
 from native.stack import Stack
 
 
-def main() -> int:
-    """Runs one command; its exit code is 0 when it did what it says."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m native", description="The stack without containers.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start, wait until all is healthy; apply what has changed")
@@ -22,23 +21,36 @@ def main() -> int:
     logs.add_argument("--lines", type=int, default=50, help="how many of each (50)")
     logs.add_argument("--follow", action="store_true", help="go on with what comes")
     commands.add_parser("check", help="validate monitoring.yml, with the passwords of .env")
+    test = commands.add_parser("test-alert", help="send a test message through each channel; exit 1 if one fails")
+    test.add_argument("--only", default="", metavar="CHANNEL", help="one channel, such as telegram (all)")
     commands.add_parser("tools", help="fetch Prometheus, Alertmanager and their tools into .stack/bin")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    stack = Stack(load())
+    match arguments.command:
+        case "up":
+            stack.up()
+        case "down":
+            stack.down()
+        case "status":
+            return 0 if stack.status() else 1
+        case "logs":
+            stack.logs(arguments.service, arguments.lines, arguments.follow)
+        case "check":
+            stack.check()
+        case "test-alert":
+            return test_alert.run(stack.settings, arguments.only)
+        case "tools":
+            binaries.fetch_all(stack.settings.stack, print)
+    return 0
+
+
+def main() -> int:
+    """Runs one command; its exit code is 0 when it did what it says."""
     try:
-        stack = Stack(load())
-        match arguments.command:
-            case "up":
-                stack.up()
-            case "down":
-                stack.down()
-            case "status":
-                return 0 if stack.status() else 1
-            case "logs":
-                stack.logs(arguments.service, arguments.lines, arguments.follow)
-            case "check":
-                stack.check()
-            case "tools":
-                binaries.fetch_all(stack.settings.stack, print)
+        return _run(_arguments())
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
@@ -48,7 +60,6 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from responder.webhook import Notification
 
 PRUNE_SECONDS = 3600
 # Told once, and not as something that goes on: nobody tells its end, and nothing is to be acknowledged.
-NEWS = {"daily_summary": "Report", "weekly_summary": "Report", "milestone_reached": "Milestone"}
+NEWS = {"daily_summary": "Report", "weekly_summary": "Report", "milestone_reached": "Milestone", "test_message": "Test"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -217,6 +217,24 @@ def test_changed_files_are_applied_without_a_restart_of_prometheus(running: Proj
     assert containers(running)["prometheus"]["State"]["StartedAt"] == before
 
 
+def test_a_test_message_is_sent_beside_what_runs(running: Project) -> None:
+    running.env(TELEGRAM_BOT_TOKEN="123456:secret-token", TELEGRAM_CHAT_ID="42", TELEGRAM_API_URL="http://127.0.0.1:1")
+    running.up()
+    before = containers(running)
+    code, output = running.stack("test-alert")
+    running.env()
+    running.up()
+    assert code == 1
+    assert "\nTelegram, chat 42: FAILED: dial tcp 127.0.0.1:1: connect: connection refused." in output
+    assert "\nSlack: left out. To switch it on" in output
+    assert "\nInbox: delivered\n" in output
+    assert "secret-token" not in output
+    after = containers(running)
+    assert {name: one["Id"] for name, one in after.items()} == {name: one["Id"] for name, one in before.items()}
+    assert run("docker", "ps", "-aq", "--filter", "name=test-alert-").stdout == ""
+    assert running.get("alertmanager", "/api/v2/alerts?filter=alertname=TestMessage", password(running)) == []
+
+
 def test_changed_rule_is_read_and_a_refused_one_is_told(running: Project) -> None:
     before = containers(running)["prometheus"]["State"]["StartedAt"]
     running.write("prometheus/rules/new.yml", RULE)

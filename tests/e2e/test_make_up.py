@@ -177,6 +177,27 @@ def test_killed_process_comes_back(running: Project) -> None:
     wait_for("the exporter's return", lambda: running.get("exporter", "/-/healthy"), 20)
 
 
+def test_a_test_message_is_sent_beside_what_runs(running: Project) -> None:
+    running.env(TELEGRAM_BOT_TOKEN="123456:secret-token", TELEGRAM_CHAT_ID="42", TELEGRAM_API_URL="http://127.0.0.1:1")
+    running.up()
+    before = pids(running)
+    code, output = running.make("test-alert")
+    assert code != 0
+    assert "\nTelegram, chat 42: FAILED: dial tcp 127.0.0.1:1: connect: connection refused." in output
+    assert "\nSlack: left out. To switch it on" in output
+    assert "\nInbox: delivered\n" in output
+    assert "secret-token" not in output
+    assert pids(running) == before
+    assert running.get("alertmanager", "/api/v2/alerts?filter=alertname=TestMessage", password(running)) == []
+    code, output = running.stack("test-alert", CHANNEL="inbox")
+    assert (code, output.splitlines()[1:]) == (0, ["Inbox: delivered"])
+    assert "nothing has changed" in running.up()
+
+
+def test_without_the_stack_no_test_message_is_sent(stopped: Project) -> None:
+    assert stopped.stack("test-alert") == (1, "Nothing runs. Start it with: make up\n")
+
+
 def test_port_in_use_is_told_and_nothing_starts(stopped: Project) -> None:
     port = stopped.ports["prometheus"]
     with socket.create_server(("127.0.0.1", port)):

@@ -86,7 +86,12 @@ def test_the_end_is_shown(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     ("condition", "badge"),
-    [("daily_summary", "Report"), ("weekly_summary", "Report"), ("milestone_reached", "Milestone")],
+    [
+        ("daily_summary", "Report"),
+        ("weekly_summary", "Report"),
+        ("milestone_reached", "Milestone"),
+        ("test_message", "Test"),
+    ],
 )
 def test_news_is_no_incident(client: FlaskClient, condition: str, badge: str) -> None:
     news = alert(labels={"condition": condition, "severity": "info"})
