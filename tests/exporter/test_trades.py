@@ -172,7 +172,7 @@ def test_whatever_comes_when_the_last_are_kept(few: list[Trade], sizes: list[int
     trades = [each._replace(id=f"{each.id}/{n}") for n in range(20) for each in few]
     recent = Recent()
     for start, end in pairwise([0, *accumulate(sizes), len(trades)]):
-        recent.add(sorted(trades[start:end], key=lambda each: each.closed_at))
+        recent.add(sorted(trades[start:end], key=lambda each: (each.closed_at, each.id)))
     assert unpacked(recent.packed) == sorted(trades, key=lambda each: (each.closed_at, each.id))[-MOST:]
 
 
