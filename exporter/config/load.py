@@ -14,7 +14,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.config import maintenance, sections, thresholds
+from exporter.config import maintenance, sections, thresholds, webhooks
 from exporter.config.credentials import secret_of
 from exporter.config.entries import AnyBot, BotEntry, Monitoring, own_thresholds
 from exporter.config.settings import PRESETS
@@ -32,8 +32,11 @@ class ConfigError(Exception):
         self.faults = faults
 
 
-def load(path: Path) -> Monitoring:
+def load(path: Path, environ: Mapping[str, str] | None = None) -> Monitoring:
     """Read and validate a configuration.
+
+    Args:
+        environ: the variables that webhooks name, where they are to be checked; the exporter has no use for them.
 
     Raises:
         ConfigError: with every fault.
@@ -53,6 +56,9 @@ def load(path: Path) -> Monitoring:
         return f"{path}:{lines.get(key, lines.get(key[:-1], 1))}: {_dotted(key)}{shown}: {allowed}"
 
     found = [fault(*f) for f in _faults(document, path.parent)]
+    if environ is not None and isinstance(document, Mapping):
+        unset = webhooks.unset(document.get("webhooks"), environ)
+        found += [fault(("webhooks", *key), _MISSING, sentence) for key, sentence in unset]
     if found:
         raise ConfigError(found)
     return _monitoring.validate_python(document)
@@ -99,6 +105,8 @@ def _faults_together(document: Mapping[str, Any], folder: Path) -> Iterator[tupl
             yield from _bot_faults(("bots", index), bot, base, names, folder)
     found_bots = maintenance.unknown_bots(document.get("maintenance"), names)
     yield from ((("maintenance", *path), value, allowed) for path, value, allowed in found_bots)
+    found_webhooks = webhooks.faults(document.get("webhooks"), names)
+    yield from ((("webhooks", *path), value, allowed) for path, value, allowed in found_webhooks)
 
 
 def _bot_faults(
@@ -136,7 +144,7 @@ def _allowed(kind: str, message: str, key: Key) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        return "unknown key; see docs/configuration.md for those that are known"
+        return webhooks.hint(key) or "unknown key; see docs/configuration.md for those that are known"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return "type must be one of demo, file, freqtrade, http, push"
     if key[-1:] == ("name",) and kind == "string_pattern_mismatch":
@@ -162,7 +170,7 @@ def _without_secrets(value: object, key: Key) -> object:
     """A value without what may be a password, for messages are logged."""
     last = str(key[-1]).lower() if key else ""
     secret = any(word in last for word in ("password", "secret", "token"))
-    if secret and not re.fullmatch("(password|token)_(env|file)", last):
+    if webhooks.private(key) or (secret and not re.fullmatch("(password|token)_(env|file)", last)):
         return "(not shown)"
     if isinstance(value, Mapping):
         return {name: _without_secrets(each, (str(name),)) for name, each in value.items()}
