@@ -22,6 +22,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SECRET = "whsec_"  # noqa: S105 - what a secret begins with
 _SECRET_BYTES = (24, 64)
 _MOST_CHARACTERS = 4096
+# Not a secret that stands there by mistake.
+_VARIABLE = re.compile(r"(?!whsec_)[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _name(value: object) -> object:
@@ -39,7 +41,7 @@ def _kinds(value: object) -> object:
 
 
 def _variable(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
         raise ValueError("must be the name of a variable, which is set in .env, such as LEDGER_URL")
     return value
 
@@ -90,7 +92,7 @@ def unset(given: object, environ: Mapping[str, str]) -> Iterator[tuple[tuple[int
     for index, webhook in enumerate(given if isinstance(given, list) else []):
         for key, check in (("url_env", address), ("secret_env", secret)):
             name = webhook.get(key) if isinstance(webhook, Mapping) else None
-            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
                 continue  # told before
             try:
                 check(name, environ)
