@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from init import access, alertmanager, prometheus, secrets, timezone
+from init import access, alertmanager, prometheus, secrets, timezone, webhooks
 from init.faults import Faults
 from init.files import File, remove_others, write_all
 from init.settings import SERVICES, Settings, read
@@ -25,6 +25,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     """
     settings = read(environ)
     zone = timezone.configured(monitoring or root / "monitoring.yml")
+    told = webhooks.render(monitoring or root / "monitoring.yml", environ)
     out = out.resolve()
     folder = out / "alertmanager"
     token_file = out / "responder" / "token"
@@ -46,6 +47,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files = {path: File(content) for path, content in {**routes.secrets, **templates}.items()}
     files[token_file] = File(token)
     files[out / "responder" / "timezone"] = File(zone)
+    files[out / "responder" / "webhooks.json"] = File(told.text)
     # For its pages, and for setting silences. One password to keep, unless another is wished for.
     files[out / "responder" / "password"] = File(settings.responder_password or password)
     files[out / "responder" / "alertmanager_password"] = File(password)
@@ -61,7 +63,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     write_all(files)
     remove_others(folder / "secrets", files)
     remove_others(folder / "templates", files)
-    return [*_channel_lines(settings), *_grafana_lines(settings, password, password_file)]
+    return [*_channel_lines(settings), told.line, *_grafana_lines(settings, password, password_file)]
 
 
 def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> None:

@@ -116,6 +116,7 @@ def test_all_channels(tmp_path: Path) -> None:
         "Email: on, to b@example.org, c@example.org by mail.example.org",
         "Heartbeat: on",
         "Inbox: always on, http://localhost:8080, password: that of Grafana",
+        "Webhooks: left out. To switch one on, see docs/webhooks.md",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):
