@@ -8,7 +8,6 @@ would take the event to somebody else, and knows no proxies.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import email.utils
 import hashlib
@@ -95,7 +94,7 @@ def signed(secret: str, event_id: str, timestamp: int, body: bytes) -> Mapping[s
     """The headers of a signed request; `timestamp` is that of the attempt. Raises DeliveryError for a wrong secret."""
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise DeliveryError("Its secret isn't whsec_ and base64") from None
     digest = hmac.digest(key, f"{event_id}.{timestamp}.".encode() + body, hashlib.sha256)
     return {
