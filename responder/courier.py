@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,11 +86,9 @@ class Courier(threading.Thread):
             version = self._outbox.wait(version, seconds)
 
     def stop(self) -> None:
-        """Waits a little for the delivery that is under way; if it takes longer it is sent again at the next start."""
+        """Begins nothing more."""
         self._ended.set()
         self._outbox.wake()
-        if self.is_alive():
-            self.join(STOP_SECONDS)
 
     def step(self) -> bool:
         """Tries one delivery, of the target that was tried longest ago. Returns whether there was one to try."""
@@ -143,3 +141,12 @@ class Courier(threading.Thread):
         if given_up := self._outbox.failed(delivery, error, self._give_up_seconds, failure.attempts):
             log.error("%s to %s: gave up %s: %s", self._channel, delivery.target, given_up, error)
             self._counted(self._channel, "given_up", given_up)
+
+
+def stop(couriers: Sequence[Courier]) -> None:
+    """Waits for what is under way, but not for long: what isn't done by then is sent again at the next start."""
+    for courier in couriers:
+        courier.stop()
+    end = time.monotonic() + STOP_SECONDS
+    for courier in couriers:
+        courier.join(max(0.0, end - time.monotonic()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from responder.courier import Courier, DeliveryError
+from responder.courier import Courier, DeliveryError, stop
 from responder.database import Database, StoreError
 from responder.outbox import Delivery, Entry, Outbox, backoff
 from tests.stack import wait_for
@@ -242,5 +242,5 @@ def test_the_thread_delivers_at_once_and_ends(world: World) -> None:
     world.courier.start()
     world.add("1", "2")
     wait_for("both came", lambda: len(world.came) == 2)
-    world.courier.stop()
+    stop([world.courier])
     assert not world.courier.is_alive() and world.outbox.waiting() == {}
