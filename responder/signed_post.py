@@ -81,6 +81,8 @@ class SignedPost:
                 status, retry_after = answer.status, answer.headers.get("Retry-After", "")
                 # What is said of a success interests nobody.
                 text = "" if 200 <= status < 300 else answer.read(_MOST_BYTES).decode("utf-8", "replace")
+            if time.monotonic() >= end:  # headers that were cut off there look like whole ones
+                raise TimeoutError
         except (OSError, http.client.HTTPException, ValueError) as error:
             late = time.monotonic() >= end
             # Without its text, in which the address may stand.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from responder import events
-from responder.database import StoreError
+from responder.courier import Courier
+from responder.database import Database, StoreError
+from responder.metrics import Metrics
 from responder.outbox import Outbox
-from responder.prometheus import PrometheusError
+from responder.prometheus import Prometheus, PrometheusError
 from responder.reports import REPORTS, Reports
+from responder.signed_post import SignedPost
 from responder.subscribers import Subscribers, SubscribersError
 from responder.trades import ExporterError, Trades
 from responder.webhook import Notification
@@ -22,6 +26,29 @@ CHANNEL = events.CHANNEL
 GIVE_UP_SECONDS = 86400.0
 
 log = logging.getLogger(__name__)
+
+
+def made(
+    database: Database,
+    outbox: Outbox,
+    file: Path | None,
+    exporters: Sequence[str],
+    prometheus: Prometheus,
+    metrics: Metrics,
+) -> tuple[Webhooks, Looker, Courier]:
+    """What takes alerts, what looks for the rest, and what sends. `file` is that of `Subscribers`.
+
+    Raises StoreError where the tables can't be made.
+    """
+
+    def failed() -> None:
+        metrics.error("webhooks")
+
+    subscribers = Subscribers(file)
+    reports = Reports(database, outbox, subscribers, prometheus)
+    looker = Looker(Trades(database, outbox, subscribers, exporters), reports, failed)
+    courier = Courier(outbox, CHANNEL, SignedPost(subscribers).deliver, GIVE_UP_SECONDS, metrics.delivery)
+    return Webhooks(outbox, subscribers, reports, failed), looker, courier
 
 
 class Webhooks:
