@@ -21,8 +21,8 @@ from responder.prometheus import Prometheus, PrometheusError
 from responder.subscribers import Subscribers
 from responder.webhook import Alert
 
-# By condition: the report, its alert and its days.
-REPORTS = {"daily_summary": ("daily", "DailySummary", 1), "weekly_summary": ("weekly", "WeeklySummary", 7)}
+# By condition: the report and its days.
+REPORTS = {"daily_summary": ("daily", 1), "weekly_summary": ("weekly", 7)}
 GIVE_UP_SECONDS = 86400.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS reports_waiting (
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS reports_waiting (
   PRIMARY KEY (condition, at)
 );
 """
-_BOTS = 'ALERTS{{alertname="{alert}",alertstate="firing"}}'
+# The rule tells of each bot that has this series.
+_BOTS = "bot:maintenance"
 _PROFIT = 'bot_report:profit:change{{report="{report}"}}'
 _TRADES = 'bot_report:trades:change{{report="{report}"}}'
 _DRAWDOWN = "bot:drawdown:ratio"
@@ -104,10 +105,10 @@ class Reports:
             self._outbox.wake()
 
     def _made(self, condition: str, at: float, told: list[str]) -> list[events.Event]:
-        report, alert, days = REPORTS[condition]
+        report, days = REPORTS[condition]
 
         def ask(query: str) -> Series:
-            return self._prometheus.values(query.format(report=report, alert=alert), at)
+            return self._prometheus.values(query.format(report=report), at)
 
         # A message has 250 alerts at the most.
         bots = sorted({*told, *(labels["bot"] for labels, _ in ask(_BOTS) if "bot" in labels)} - {""})

@@ -92,16 +92,17 @@ class _Task:
 class Looker(threading.Thread):
     """Looks for trades and reports, whatever happens in it."""
 
-    def __init__(self, trades: Trades, reports: Reports, failed: Callable[[], None]) -> None:
+    def __init__(self, trades: Trades, reports: Reports, failed: Callable[[], None], pause: float = 1) -> None:
         """`failed` is called after each look that failed."""
         super().__init__(name="webhooks", daemon=True)
         self._tasks = [_Task("Trades", trades.look, TRADES_SECONDS), _Task("Reports", reports.look, REPORTS_SECONDS)]
         self._failed = failed
+        self._pause = pause
         self._ended = threading.Event()
 
     def run(self) -> None:
         """Looks until it is stopped."""
-        while not self._ended.wait(1):
+        while not self._ended.wait(self._pause):
             for task in self._tasks:
                 if task.due <= time.monotonic():
                     self._try(task)
@@ -111,7 +112,7 @@ class Looker(threading.Thread):
         """Ends after the look that is under way, or a little later without it: what was not kept is found again."""
         self._ended.set()
         if self.is_alive():
-            self.join(5)
+            self.join(1)
 
     def _try(self, task: _Task) -> None:
         try:

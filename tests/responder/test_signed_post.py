@@ -16,7 +16,7 @@ import pytest
 from responder.courier import Courier, DeliveryError
 from responder.database import Database
 from responder.outbox import Entry, Outbox
-from responder.signed_post import SignedPost, signed
+from responder.signed_post import LONGEST_WAIT, SignedPost, _seconds, signed
 from responder.subscribers import Subscribers
 from tests.responder.receiver import SECRET, Misbehaviour, Receiver, status, verified
 
@@ -78,6 +78,9 @@ def test_the_documented_snippet_tells_right_from_wrong() -> None:
     assert not verified(SECRET, {**right, "webhook-id": "msg_2"}, b"{}")
     assert not verified(SECRET, dict(signed(SECRET, "msg_1", now - 600, b"{}")), b"{}")
     assert not verified(SECRET[:-4] + "AAAA", right, b"{}")
+    for header in right:
+        assert not verified(SECRET, {**right, header: "ü"}, b"{}")
+        assert not verified(SECRET, {name: value for name, value in right.items() if name != header}, b"{}")
 
 
 def test_an_event_is_posted_signed(world: World, receiver: Receiver) -> None:
@@ -148,7 +151,7 @@ def test_a_passing_fault_is_tried_again_with_the_same_id(
     assert receiver.taken == [{"n": 1, "ü": "€"}] and world.last[0] == "delivered"
 
 
-@pytest.mark.parametrize("code", [400, 401, 404, 410, 422])
+@pytest.mark.parametrize("code", [400, 404, 410])
 def test_what_is_refused_is_given_up_after_few_attempts_with_the_receivers_words(
     world: World, receiver: Receiver, code: int
 ) -> None:
@@ -165,7 +168,7 @@ def test_what_is_refused_is_given_up_after_few_attempts_with_the_receivers_words
     assert receiver.taken == [{"n": 2, "ü": "€"}]
 
 
-@pytest.mark.parametrize("code", [301, 302, 307, 308])
+@pytest.mark.parametrize("code", [302, 308])
 def test_no_redirect_is_followed(world: World, receiver: Receiver, code: int) -> None:
     with Receiver() as other:
         receiver.planned = [status(code, "", Location=other.url)]
@@ -175,8 +178,7 @@ def test_no_redirect_is_followed(world: World, receiver: Receiver, code: int) ->
     assert "redirects are not followed" in world.last[1] and world.last[0] == "waiting"
 
 
-@pytest.mark.parametrize("code", [429, 503])
-@pytest.mark.parametrize("as_date", [False, True])
+@pytest.mark.parametrize(("code", "as_date"), [(429, False), (503, True)])
 def test_retry_after_is_honoured(world: World, receiver: Receiver, code: int, as_date: bool) -> None:
     after = email.utils.formatdate(time.time() + 900, usegmt=True) if as_date else "900"
     receiver.planned = [status(code, Retry_After=after)]
@@ -188,13 +190,9 @@ def test_retry_after_is_honoured(world: World, receiver: Receiver, code: int, as
     assert len(receiver.taken) == 1
 
 
-@pytest.mark.parametrize("after", ["soon", "-5", "", "9" * 400, "Wed, 99 Xxx 2026 99:99:99 GMT", "²"])
-def test_a_strange_retry_after_does_no_harm(world: World, receiver: Receiver, after: str) -> None:
-    receiver.planned = [status(503, Retry_After=after.encode("latin-1", "ignore").decode("latin-1"))]
-    world.add(1)
-    world.later(0)
-    world.later(86_401)
-    assert len(receiver.taken) == 1
+@pytest.mark.parametrize("after", ["soon", "-5", "", "9" * 400, "Wed, 99 Xxx 2026 99:99:99 GMT", "²", "1.5"])
+def test_a_strange_retry_after_does_no_harm(after: str) -> None:
+    assert 0 <= _seconds(after) <= LONGEST_WAIT
 
 
 def test_nothing_secret_shows(world: World, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
