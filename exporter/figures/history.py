@@ -71,7 +71,7 @@ class Summary:
 class History:
     """All closed trades of a bot.
 
-    A trade takes some 35 bytes, and the last ones 10 KB together. What doesn't depend on the order of closing is summed
+    A trade takes some 35 bytes, and the last 200 some 10 KB more. What doesn't depend on the order of closing is summed
     up when a trade comes; what does (drawdown, streaks) is carried on, and made anew, at the next summary, after trades
     that closed before others that were known already. Not safe for several threads; a `Summary` is.
 

@@ -1,4 +1,4 @@
-"""The trades that closed last, kept packed: a bot's take some 10 KB, where as objects they would take 70."""
+"""The trades that closed last, kept packed: a bot's take 10 to 20 KB, where as objects they would take 70."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from exporter.config.load import load
 from responder import events
 from responder.database import Database
 from responder.outbox import Delivery, Outbox
@@ -161,6 +162,14 @@ def test_the_documented_bodies_are_those_that_are_sent() -> None:
     assert json.loads(events.of_alert(Alert.model_validate(sent)).body) == alert_example
     at = dt.datetime.fromisoformat(report_example["timestamp"])
     assert json.loads(events.of_report("daily", at, report_example["data"]).body) == report_example
+
+
+def test_the_documented_section_is_valid(tmp_path: Path) -> None:
+    (section,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "monitoring.yml").write_text(f"bots: [{{name: my-bot, type: demo}}]\n{section}")
+    environ = {"LEDGER_URL": "https://ledger.example.org/hooks/trading", "LEDGER_SECRET": SECRET}
+    (webhook,) = load(tmp_path / "monitoring.yml", environ).webhooks
+    assert webhook.bots == ("my-bot",)
 
 
 def test_the_documented_trade_and_report_have_all_keys(tmp_path: Path) -> None:
