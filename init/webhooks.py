@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from exporter.config.webhooks import WEBHOOKS, WebhookEntry, address, faults, secret, unset
-from exporter.config.yaml_lines import YamlError, load_with_lines
+from exporter.config.load import ConfigError, load_webhooks
+from exporter.config.webhooks import address, secret
 from init.faults import Faults
 
 
@@ -24,7 +22,10 @@ class Rendered:
 
 def render(monitoring: Path, environ: Mapping[str, str]) -> Rendered:
     """Reads and checks the section. Raises Faults with all that is wrong in it."""
-    found = _entries(monitoring, environ)
+    try:
+        found = load_webhooks(monitoring, environ)
+    except ConfigError as error:
+        raise Faults(error.faults) from error
     webhooks = [
         {
             "name": each.name,
@@ -36,33 +37,5 @@ def render(monitoring: Path, environ: Mapping[str, str]) -> Rendered:
         for each in found
     ]
     told = "; ".join(f"{each.name} ({', '.join(each.kinds)})" for each in found)
-    line = f"Webhooks: on, {told}" if told else "Webhooks: left out. To switch one on, see docs/webhooks.md"
-    return Rendered(json.dumps(webhooks), line)
-
-
-def _entries(monitoring: Path, environ: Mapping[str, str]) -> tuple[WebhookEntry, ...]:
-    try:
-        document, lines = load_with_lines(monitoring.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YamlError) as error:
-        raise Faults([f"{monitoring} can't be read: {error}"]) from None
-    document = document if isinstance(document, dict) else {}
-    given = document.get("webhooks")
-    bots = document.get("bots")
-    names = [str(bot.get("name")) for bot in bots if isinstance(bot, dict)] if isinstance(bots, list) else []
-    entries: tuple[WebhookEntry, ...] = ()
-    wrong: list[tuple[tuple[int | str, ...], str]] = []
-    try:
-        entries = WEBHOOKS.validate_python(given)
-    except ValidationError as error:
-        # Without the value, which may be an address or a secret.
-        wrong += [(each["loc"], each["msg"].removeprefix("Value error, ")) for each in error.errors(include_url=False)]
-    wrong += [(key, allowed) for key, _, allowed in faults(given, names)]
-    wrong += unset(given, environ)
-    if wrong:
-        raise Faults([_sentence(monitoring, lines, ("webhooks", *key), allowed) for key, allowed in wrong])
-    return entries
-
-
-def _sentence(path: Path, lines: Mapping[tuple[str | int, ...], int], key: tuple[str | int, ...], allowed: str) -> str:
-    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).lstrip(".")
-    return f"{path}:{lines.get(key, lines.get(key[:-1], 1))}: {dotted}: {allowed}"
+    line = f"on, {told}" if told else "left out. To tell programs of trades, alerts or reports, see docs/webhooks.md"
+    return Rendered(json.dumps(webhooks), f"Webhooks by kind: {line}")

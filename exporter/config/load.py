@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.config import maintenance, sections, thresholds, webhooks
+from exporter.config.contacts import ROLES
 from exporter.config.credentials import secret_of
 from exporter.config.entries import AnyBot, BotEntry, Monitoring, own_thresholds
+from exporter.config.entry import Entry
 from exporter.config.settings import PRESETS
 from exporter.config.thresholds import Thresholds
+from exporter.config.webhooks import Section, WebhookEntry
 from exporter.config.yaml_lines import YamlError, load_with_lines
 
 Key = tuple[str | int, ...]
+Part = TypeVar("Part", bound=Entry)
 
 
 class ConfigError(Exception):
@@ -41,6 +45,51 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Monitoring:
     Raises:
         ConfigError: with every fault.
     """
+    document, told = _read(path)
+    found = [told(*fault) for fault in _faults(document, path.parent)]
+    if environ is not None:
+        found += [told(key, _MISSING, allowed) for key, allowed in webhooks.unset(document, environ)]
+    if found:
+        raise ConfigError(found)
+    return _monitoring.validate_python(document)
+
+
+def load_webhooks(path: Path, environ: Mapping[str, str]) -> tuple[WebhookEntry, ...]:
+    """Read and validate the section `webhooks` alone, with the variables that it names.
+
+    Raises:
+        ConfigError: with every fault of it.
+    """
+    document, told = _read(path)
+    entries: tuple[WebhookEntry, ...] = ()
+    found = []
+    try:
+        entries = Section.model_validate({"webhooks": webhooks.given_in(document)}).webhooks
+    except ValidationError as error:
+        found += [told(*fault) for fault in _faults_of(error)]
+    found += [told(*fault) for fault in webhooks.faults(document)]
+    found += [told(key, _MISSING, allowed) for key, allowed in webhooks.unset(document, environ)]
+    if found:
+        raise ConfigError(found)
+    return entries
+
+
+def load_part(path: Path, part: type[Part]) -> Part:
+    """Read and validate the sections of a model alone: for who has no use for the bots, nor their passwords.
+
+    Raises:
+        ConfigError: with every fault of these sections.
+    """
+    document, told = _read(path)
+    sections = {key: document[key] for key in part.model_fields if key in document} if document else {}
+    try:
+        return part.model_validate(sections)
+    except ValidationError as error:
+        raise ConfigError([told(*fault) for fault in _faults_of(error)]) from None
+
+
+def _read(path: Path) -> tuple[Any, Callable[[Key, object, str], str]]:
+    """A file's document, and what makes a sentence of a fault's key, value and what is allowed."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -51,17 +100,11 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Monitoring:
     except YamlError as error:
         raise ConfigError([f"{path}:{error}"]) from None
 
-    def fault(key: Key, value: object, allowed: str) -> str:
+    def told(key: Key, value: object, allowed: str) -> str:
         shown = "" if value is _MISSING else f" is {_shown(_without_secrets(value, key))}"
         return f"{path}:{lines.get(key, lines.get(key[:-1], 1))}: {_dotted(key)}{shown}: {allowed}"
 
-    found = [fault(*f) for f in _faults(document, path.parent)]
-    if environ is not None and isinstance(document, Mapping):
-        unset = webhooks.unset(document.get("webhooks"), environ)
-        found += [fault(("webhooks", *key), _MISSING, sentence) for key, sentence in unset]
-    if found:
-        raise ConfigError(found)
-    return _monitoring.validate_python(document)
+    return document, told
 
 
 _MISSING = object()
@@ -77,16 +120,20 @@ def _faults(document: object, folder: Path) -> Iterator[tuple[Key, object, str]]
     try:
         _monitoring.validate_python(document)
     except ValidationError as error:
-        for e in error.errors(include_url=False):
-            # The third part of a bot's key is its type.
-            key = e["loc"][:2] + e["loc"][3:] if e["loc"][:1] == ("bots",) else e["loc"]
-            yield key, _MISSING if e["type"] == "missing" else e["input"], _allowed(e["type"], e["msg"], key)
+        yield from _faults_of(error)
     if not isinstance(document, Mapping):
         return
     for section in sections.SECTIONS:
         found = sections.faults(section, document.get(section))
         yield from (((section, *path), value, allowed) for path, value, allowed in found)
     yield from _faults_together(document, folder)
+
+
+def _faults_of(error: ValidationError) -> Iterator[tuple[Key, object, str]]:
+    for e in error.errors(include_url=False):
+        # The third part of a bot's key is its type.
+        key = e["loc"][:2] + e["loc"][3:] if e["loc"][:1] == ("bots",) else e["loc"]
+        yield key, _MISSING if e["type"] == "missing" else e["input"], _allowed(e["type"], e["msg"], key)
 
 
 def _faults_together(document: Mapping[str, Any], folder: Path) -> Iterator[tuple[Key, object, str]]:
@@ -105,8 +152,7 @@ def _faults_together(document: Mapping[str, Any], folder: Path) -> Iterator[tupl
             yield from _bot_faults(("bots", index), bot, base, names, folder)
     found_bots = maintenance.unknown_bots(document.get("maintenance"), names)
     yield from ((("maintenance", *path), value, allowed) for path, value, allowed in found_bots)
-    found_webhooks = webhooks.faults(document.get("webhooks"), names)
-    yield from ((("webhooks", *path), value, allowed) for path, value, allowed in found_webhooks)
+    yield from webhooks.faults(document)
 
 
 def _bot_faults(
@@ -143,6 +189,8 @@ def _threshold_faults(key: Key, base: Thresholds, given: object) -> Iterator[tup
 def _allowed(kind: str, message: str, key: Key) -> str:
     if kind == "missing":
         return "is missing"
+    if kind == "extra_forbidden" and len(key) == 2 and key[0] == "contacts":
+        return f"unknown role; there are: {', '.join(ROLES)}"
     if kind == "extra_forbidden":
         return webhooks.hint(key) or "unknown key; see docs/configuration.md for those that are known"
     if kind in ("union_tag_invalid", "union_tag_not_found"):

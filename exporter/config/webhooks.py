@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field
 
 from exporter.config.entry import Entry
 
@@ -69,35 +69,55 @@ Webhooks = Annotated[
     BeforeValidator(lambda value: () if value is None else value),
     Field(max_length=20, strict=False),
 ]
-WEBHOOKS = TypeAdapter[tuple[WebhookEntry, ...]](Webhooks)
+Key = tuple[str | int, ...]
 
 
-def faults(given: object, bots: Collection[str]) -> Iterator[tuple[tuple[int | str, ...], object, str]]:
+class Section(Entry):
+    """The section, for who reads nothing else."""
+
+    webhooks: Webhooks = ()
+
+
+def given_in(document: object) -> object:
+    """The section as it stands in the file's document."""
+    return document.get("webhooks") if isinstance(document, Mapping) else None
+
+
+def faults(document: object) -> Iterator[tuple[Key, object, str]]:
     """What is wrong with webhooks beside each other and beside the bots: key, value and what is allowed."""
+    listed = document.get("bots") if isinstance(document, Mapping) else None
+    entries = listed if isinstance(listed, list) else []
+    bots = [bot["name"] for bot in entries if isinstance(bot, Mapping) and isinstance(bot.get("name"), str)]
     names: dict[str, int] = {}
-    for index, webhook in enumerate(given if isinstance(given, list) else []):
-        if not isinstance(webhook, Mapping):
-            continue
+    for index, webhook in _mappings(document):
         name = webhook.get("name")
         if isinstance(name, str) and names.setdefault(name, index) != index:
-            yield (index, "name"), name, f"is the name of webhooks[{names[name]}] already; each needs its own"
+            allowed = f"is the name of webhooks[{names[name]}] already; each needs its own"
+            yield ("webhooks", index, "name"), name, allowed
         wanted = webhook.get("bots")
         for number, bot in enumerate(wanted if isinstance(wanted, list) else []):
             if isinstance(bot, str) and bot not in bots:
-                yield (index, "bots", number), bot, f"no such bot; there are: {', '.join(bots)}"
+                yield ("webhooks", index, "bots", number), bot, f"no such bot; there are: {', '.join(bots)}"
 
 
-def unset(given: object, environ: Mapping[str, str]) -> Iterator[tuple[tuple[int | str, ...], str]]:
+def unset(document: object, environ: Mapping[str, str]) -> Iterator[tuple[Key, str]]:
     """What is wrong with the variables that webhooks name: key and a sentence, which shows no value."""
-    for index, webhook in enumerate(given if isinstance(given, list) else []):
+    for index, webhook in _mappings(document):
         for key, check in (("url_env", address), ("secret_env", secret)):
-            name = webhook.get(key) if isinstance(webhook, Mapping) else None
+            name = webhook.get(key)
             if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
                 continue  # told before
             try:
                 check(name, environ)
             except ValueError as error:
-                yield (index, key), str(error)
+                yield ("webhooks", index, key), str(error)
+
+
+def _mappings(document: object) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    given = given_in(document)
+    for index, webhook in enumerate(given if isinstance(given, list) else []):
+        if isinstance(webhook, Mapping):
+            yield index, webhook
 
 
 def address(name: str, environ: Mapping[str, str]) -> str:

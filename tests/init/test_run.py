@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,13 +19,18 @@ from tests.binaries import binary
 
 ALL = {
     "TELEGRAM_BOT_TOKEN": "123456:AA-secret_token",
-    "TELEGRAM_CHAT_ID": "4711,-100222",
+    "TELEGRAM_CHAT_ID": "4711,-100222:42",
     "SLACK_WEBHOOK_URL": "https://hooks.example.org/secret-path",
     "SMTP_HOST": "mail.example.org",
     "SMTP_FROM": "a@example.org",
     "SMTP_TO": "b@example.org,c@example.org",
     "SMTP_USERNAME": "user",
     "SMTP_PASSWORD": "pa$$ \"word\" 'of' mine",
+    "DISCORD_WEBHOOK_URL": "https://discord.example.org/secret-path",
+    "WEBHOOK_URL": "https://hook.example.org/secret-path",
+    "WEBHOOK_TOKEN": "secret-webhook-token",
+    "SMS_URL": "twilio://SID:secret-of-sms@+4915100000000/{to}",
+    "PHONE_URL": "twilio://SID:secret-of-calls@+4915100000000/{to}?method=call",
     "HEARTBEAT_URL": "https://heartbeat.example.org/secret-uuid",
     "GRAFANA_ADMIN_PASSWORD": "my own password",
 }
@@ -34,14 +40,28 @@ SECRETS = {
     "telegram_chat_id_2": "-100222",
     "slack_webhook_url": ALL["SLACK_WEBHOOK_URL"],
     "smtp_password": ALL["SMTP_PASSWORD"],
+    "discord_webhook_url": ALL["DISCORD_WEBHOOK_URL"],
+    "webhook_url": ALL["WEBHOOK_URL"],
+    "webhook_token": ALL["WEBHOOK_TOKEN"],
     "heartbeat_url": ALL["HEARTBEAT_URL"],
 }
+NUMBER = "+4915100000001"
+MONITORING = f"""
+timezone: America/New_York
+contacts:
+  administrator: [{{name: Me, sms: "{NUMBER}"}}]
+  manager:
+    - {{name: Anna, phone: "{NUMBER}", sms: "{NUMBER}", email: anna@example.org}}
+    - {{name: Carl, sms: "{NUMBER}"}}
+channels: {{warning: [telegram, phone], info: [phone]}}
+quiet_hours: {{from: "22:00", to: "07:00"}}
+"""
 
 
-def tree(folder: Path) -> dict[str, tuple[str, int, int]]:
+def tree(folder: Path) -> dict[str, tuple[bytes, int, int]]:
     """Content, mode and time of change of each file."""
     return {
-        str(path.relative_to(folder)): (path.read_text(), path.stat().st_mode & 0o777, path.stat().st_mtime_ns)
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mode & 0o777, path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -83,7 +103,7 @@ def test_broken_hash_is_made_anew(tmp_path: Path) -> None:
 def test_all_channels(tmp_path: Path) -> None:
     out = tmp_path / "out"
     monitoring = tmp_path / "monitoring.yml"
-    monitoring.write_text("timezone: America/New_York")
+    monitoring.write_text(MONITORING)
     lines = run(ALL, out, monitoring=monitoring)
     secrets = out / "alertmanager" / "secrets"
     token = (out / "responder" / "token").read_text()
@@ -101,10 +121,10 @@ def test_all_channels(tmp_path: Path) -> None:
         "smtp_auth_username": "user",
         "smtp_auth_password_file": str(secrets / "smtp_password"),
     }
-    receiver = next(r for r in config["receivers"] if r["name"] == "email-telegram-slack")
-    assert [c["chat_id_file"] for c in receiver["telegram_configs"]] == [
-        str(secrets / "telegram_chat_id"),
-        str(secrets / "telegram_chat_id_2"),
+    receiver = next(r for r in config["receivers"] if r["name"] == "email-sms-telegram-slack")
+    assert [(c["chat_id_file"], c.get("message_thread_id")) for c in receiver["telegram_configs"]] == [
+        (str(secrets / "telegram_chat_id"), None),
+        (str(secrets / "telegram_chat_id_2"), 42),
     ]
     assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org, c@example.org"]
     assert (out / "grafana" / "admin_password").read_text() == ALL["GRAFANA_ADMIN_PASSWORD"]
@@ -114,14 +134,84 @@ def test_all_channels(tmp_path: Path) -> None:
         "Telegram: on, 2 chats",
         "Slack: on, #trading-alerts",
         "Email: on, to b@example.org, c@example.org by mail.example.org",
+        "Discord: on",
+        "Webhook: on, to hook.example.org with its token",
+        "SMS: on, by twilio, 3 numbers",
+        "Phone: on, by twilio, 1 number",
         "Heartbeat: on",
         "Inbox: always on, http://localhost:8080, password: that of Grafana",
-        "Webhooks: left out. To switch one on, see docs/webhooks.md",
+        "Administrator: Me by SMS",
+        "Manager: Anna by phone, SMS, email; Carl by SMS",
+        "Technical lead: nobody; who is asked instead: Anna, Carl (manager)",
+        "Emergency contact: nobody; who is asked instead: Anna, Carl (manager)",
+        "Risk manager: nobody; who is asked instead: Anna, Carl (manager)",
+        "Warning: by Telegram (phone left out)",
+        "Info: by what is there (phone left out)",
+        "Quiet hours: 22:00 to 07:00 America/New_York, for what is no critical; the inbox hears it at once",
+        "Webhooks by kind: left out. To tell programs of trades, alerts or reports, see docs/webhooks.md",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):
         assert secret not in text
         assert secret not in "\n".join(lines)
+
+
+def test_contacts_are_left_to_the_responder(tmp_path: Path) -> None:
+    """With the lists that only some of a role are on: who has no email is told of a warning by SMS."""
+    (tmp_path / "monitoring.yml").write_text(MONITORING)
+    run(ALL, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+    path = tmp_path / "out" / "responder" / "contacts.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    me, anna = ({"name": name, "phone": phone, "sms": NUMBER} for name, phone in (("Me", ""), ("Anna", NUMBER)))
+    carl = {"name": "Carl", "phone": "", "sms": NUMBER}
+    empty: dict[str, list[dict[str, str]]] = {"technical_lead": [], "emergency_contact": [], "risk_manager": []}
+    assert json.loads(path.read_text()) == {
+        "sms_url": ALL["SMS_URL"],
+        "phone_url": ALL["PHONE_URL"],
+        "roles": {
+            "administrator": [me],
+            "manager": [anna, carl],
+            **empty,
+            "manager_without_email": [carl],
+            "manager_without_email_phone": [carl],
+        },
+    }
+    # Without the services nobody can be reached by them, and what was is gone.
+    lines = run({}, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+    assert json.loads(path.read_text()) == {
+        "sms_url": "",
+        "phone_url": "",
+        "roles": {"administrator": [], "manager": [], **empty},
+    }
+    assert "Administrator: Me by nothing (SMS left out)" in lines
+    nobody = "Manager: Anna by nothing (phone, SMS, email left out); Carl by nothing (SMS left out)"
+    assert f"{nobody}; who is asked instead: you, by all channels" in lines
+
+
+def test_contacts_without_a_service_and_the_other_way_round_are_told(tmp_path: Path) -> None:
+    lines = run({"SMS_URL": ALL["SMS_URL"]}, tmp_path)
+    assert "SMS: left out. To switch it on, set a contact's `sms` in monitoring.yml" in lines
+    assert "Phone: left out. To switch it on, set PHONE_URL in .env and a contact's `phone` in monitoring.yml" in lines
+    assert (
+        "Contacts: none. What nobody answers comes to you; to have others asked, set contacts in monitoring.yml"
+        in lines
+    )
+
+
+def test_what_is_wrong_with_contacts_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "monitoring.yml").write_text("contacts:\n  manager:\n    - {name: Anna, sms: 0151}\n")
+    with pytest.raises(Faults, match=r"monitoring\.yml:3: contacts\.manager\[0\]\.sms is 105: must be a number with"):
+        run(ALL, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+    assert not (tmp_path / "out").exists()
+
+
+def test_alertmanager_finds_the_zone_of_quiet_hours(tmp_path: Path) -> None:
+    """Of a name that its machine may lack: the file is among what is made for it."""
+    (tmp_path / "monitoring.yml").write_text(MONITORING.replace("America/New_York", "US/Eastern"))
+    path = {"PATH": str(Path(binary("amtool")).parent)}
+    run(path, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+    zone = tmp_path / "out" / "alertmanager" / "zoneinfo" / "US" / "Eastern"
+    assert zone.read_bytes().startswith(b"TZif")
 
 
 def test_the_inbox_has_grafanas_password_or_its_own(tmp_path: Path) -> None:

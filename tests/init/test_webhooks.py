@@ -35,7 +35,7 @@ def test_the_responder_reads_it(tmp_path: Path, monitoring: Path) -> None:
         "secret": SECRET,
         "bots": ["a"],
     }
-    assert "Webhooks: on, ledger (trades, alerts)" in lines
+    assert "Webhooks by kind: on, ledger (trades, alerts)" in lines
     assert not any(value in line for value in ENVIRON.values() for line in lines)
 
 
@@ -44,7 +44,7 @@ def test_without_webhooks_there_are_none(tmp_path: Path, monitoring: Path) -> No
         monitoring.write_text(section)
         lines = run({}, tmp_path / "out", monitoring=monitoring) if section else run({}, tmp_path / "out")
         assert json.loads((tmp_path / "out" / "responder" / "webhooks.json").read_text()) == []
-        assert "Webhooks: left out. To switch one on, see docs/webhooks.md" in lines
+        assert any(line.startswith("Webhooks by kind: left out.") for line in lines)
 
 
 def test_what_is_wrong_is_said_with_its_line_and_no_value(tmp_path: Path, monitoring: Path) -> None:
@@ -54,10 +54,11 @@ def test_what_is_wrong_is_said_with_its_line_and_no_value(tmp_path: Path, monito
     )
     with pytest.raises(Faults) as caught:
         run({**ENVIRON, "LEDGER_SECRET": SECRET[:20]}, tmp_path / "out", monitoring=monitoring)
+    variable = "must be the name of a variable, which is set in .env, such as LEDGER_URL"
     assert [message.removeprefix(f"{monitoring}:") for message in caught.value.messages] == [
-        "5: webhooks[2].url_env: must be the name of a variable, which is set in .env, such as LEDGER_URL",
-        "4: webhooks[1].name: is the name of webhooks[0] already; each needs its own",
-        "4: webhooks[1].bots[0]: no such bot; there are: a",
+        f"5: webhooks[2].url_env is (not shown): {variable}",
+        "4: webhooks[1].name is ledger: is the name of webhooks[0] already; each needs its own",
+        "4: webhooks[1].bots[0] is b: no such bot; there are: a",
         *(
             f"{line}: webhooks[{index}].secret_env: LEDGER_SECRET in .env isn't whsec_ and 24 to 64 bytes in base64; "
             'make one: echo "whsec_$(openssl rand -base64 32)"'
