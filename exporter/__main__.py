@@ -85,7 +85,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _check(path: Path) -> int:
     try:
-        config = load(path)
+        config = load(path, os.environ)
     except ConfigError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from exporter.bucket import Bucket
 from exporter.config.entries import BotEntry
 from exporter.sources import Group, Part, Source
-from exporter.state import REASONS, BotState, SourceError
+from exporter.state import REASONS, Bot, BotState, SourceError
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,9 @@ class BotReader:
         self.sources = sources
         self.secret = secret
         self.record = record or Record()
+        self.bot = Bot()  # as it was last read
+        # Its last trades, packed: None until they are read, empty where it tells of none.
+        self.recent: bytes | None = None
         self._pool = pool
         self._parts: dict[Part, Source] = {}
         self._groups: dict[Group, tuple[Part, ...]] = {}
@@ -141,6 +144,12 @@ class BotReader:
                 self.record.last_success = time.time()
             if part in self.parts("trading"):
                 self.record.history_complete = state.history_complete
+                if state.trades is not None:
+                    self.recent = state.trades.recent
+                elif state.history_complete:
+                    self.recent = b""
+            if part in self.parts("bot"):
+                self.bot = state.bot
             if not state.problems and self.record.faults.pop(part, ()):
                 log.info("bot %s: its part %s can be read again", self.name, part)
         return state

@@ -1,4 +1,4 @@
-"""The exporter's HTTP interface: metrics, discovery, health, reload, pushes, and a page for people."""
+"""The exporter's HTTP interface: metrics, discovery, health, reload, pushes, trades, and a page for people."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from exporter.metrics import GROUPS
 from exporter.page import rows
 from exporter.push import Pushes, RefusedError
 from exporter.scrape import scrape
+from exporter.trades import page as page_of_trades
 
 # Seconds. Prometheus's own default, for a caller that doesn't say how long it waits.
 _SCRAPE_TIMEOUT = 10.0
@@ -81,7 +82,7 @@ def create_app(bots: Bots, allowed_hosts: Collection[str] = ()) -> Flask:
     def reload() -> Response:
         return _reload(bots)
 
-    _take_pushes(app, Pushes(bots))
+    _add_api(app, bots)
 
     @app.get("/")
     def page() -> str:
@@ -104,7 +105,8 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         yield body[start : start + _PIECE]
 
 
-def _take_pushes(app: Flask, pushes: Pushes) -> None:
+def _add_api(app: Flask, bots: Bots) -> None:
+    pushes = Pushes(bots)
     app.url_map.converters["bot"] = _BotName
     app.url_map.merge_slashes = False
 
@@ -119,12 +121,23 @@ def _take_pushes(app: Flask, pushes: Pushes) -> None:
             return _plain(refused.status, str(refused), refused.headers)
         return Response(status=204)
 
+    @app.get("/api/v1/bots/<bot:name>/trades")
+    def trades(name: str) -> Response:
+        try:
+            return jsonify(page_of_trades(bots, name, request.args.get("after"), request.args.get("limit")))
+        except RefusedError as refused:
+            return _plain(refused.status, str(refused), refused.headers)
+
 
 def _not_there(error: HTTPException) -> Response | HTTPException:
     if not request.path.startswith("/api/"):
         return error
-    sentence = "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, without a slash at its end"
-    return _plain(error.code or 404, sentence, {"Allow": "PUT"} if error.code == 405 else None)
+    sentence = (
+        "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, and GET /api/v1/bots/NAME/trades lists "
+        "its trades, both without a slash at the end"
+    )
+    allowed = getattr(error, "valid_methods", None)
+    return _plain(error.code or 404, sentence, {"Allow": ", ".join(sorted(allowed))} if allowed else None)
 
 
 def _reload(bots: Bots) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exporter.config.contacts import Told
 from exporter.config.load import ConfigError, load_part
-from init import access, alertmanager, lines, prometheus, secrets, timezone
+from init import access, alertmanager, lines, prometheus, secrets, timezone, webhooks
 from init.faults import Faults
 from init.files import File, remove_others, write_all
 from init.settings import SERVICES, Settings, read
@@ -29,6 +29,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     monitoring = monitoring or root / "monitoring.yml"
     zone = timezone.configured(monitoring)
     told = _told(monitoring)
+    hooks = webhooks.render(monitoring, environ)
     out = out.resolve()
     folder = out / "alertmanager"
     token_file = out / "responder" / "token"
@@ -51,6 +52,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files[token_file] = File(token)
     files[out / "responder" / "timezone"] = File(zone)
     files[out / "responder" / "contacts.json"] = File(routes.contacts)
+    files[out / "responder" / "webhooks.json"] = File(hooks.text)
     # For its pages, and for setting silences. One password to keep, unless another is wished for.
     files[out / "responder" / "password"] = File(settings.responder_password or password)
     files[out / "responder" / "alertmanager_password"] = File(password)
@@ -68,7 +70,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     write_all(files)
     remove_others(folder / "secrets", files)
     remove_others(folder / "templates", files)
-    return [*lines.of_channels(settings, told, zone), *_grafana_lines(settings, password, password_file)]
+    return [*lines.of_channels(settings, told, zone), hooks.line, *_grafana_lines(settings, password, password_file)]
 
 
 def _told(monitoring: Path) -> Told:

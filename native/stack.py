@@ -15,7 +15,7 @@ from requests.auth import HTTPBasicAuth
 from native import binaries, ports, private
 from native.applied import PROCESSES, Applied
 from native.errors import StackError
-from native.settings import SERVICES, Service, Settings
+from native.settings import RELOADABLE, SERVICES, Service, Settings
 from native.supervisor import Process, Supervisor
 
 START_SECONDS = 60
@@ -115,7 +115,9 @@ class Stack:
     def _check(self) -> str:
         # As the exporter will run: a bot's password that only the shell has is missing here already.
         command = [self.settings.environment["PYTHON"], "-m", "exporter", "check", "--config", "monitoring.yml"]
-        return self._run(command, self._processes())
+        # A webhook's variable may be one of those that no process gets.
+        for_init = {name: value for name, value in self.settings.environment.items() if name.startswith(RELOADABLE)}
+        return self._run(command, {**for_init, **self._processes()})
 
     def _processes(self) -> dict[str, str]:
         """The environment of what runs."""

@@ -15,7 +15,7 @@ from types import FrameType
 import waitress
 from flask import Flask
 
-from responder import links
+from responder import links, webhooks
 from responder.acknowledge import Acknowledger, Watcher
 from responder.alertmanager import Alertmanager
 from responder.attempts import Attempts
@@ -44,7 +44,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         host, port = _listen(arguments.listen)
-        app, watcher, couriers = _application(arguments)
+        app, watchers, couriers = _application(arguments)
         server = waitress.create_server(
             app,
             host=host,
@@ -67,19 +67,20 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, _stop)
     logging.info("Listening on %s:%s", host, server.effective_port)
-    for thread in (watcher, *couriers):
+    for thread in (*watchers, *couriers):
         thread.start()
     # SystemExit ends it after the requests that are under way.
     server.run()
     server.close()
-    watcher.stop()
+    for watcher in watchers:
+        watcher.stop()
     stop(couriers)
     logging.info("Stopped")
     return 0
 
 
-def _application(arguments: argparse.Namespace) -> tuple[Flask, Watcher, list[Courier]]:
-    """The pages, what looks after the acknowledgements, and what delivers.
+def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | webhooks.Looker], list[Courier]]:
+    """The pages, what looks after acknowledgements, trades and reports, and what delivers.
 
     Raises ValueError, StoreError or PasswordError.
     """
@@ -98,8 +99,11 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, Watcher, list[Co
     secure = responder_url.lower().startswith("https://")
     access = Access(Sessions(database, arguments.password_file, key), Attempts(), token, key, secure)
     alertmanager = Alertmanager(_url("alertmanager", arguments), arguments.alertmanager_password_file)
-    acknowledger = Acknowledger(ledger, alertmanager, Prometheus(_url("prometheus", arguments)))
-    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks)
+    prometheus = Prometheus(_url("prometheus", arguments))
+    acknowledger = Acknowledger(ledger, alertmanager, prometheus)
+    exporters = [_safe("exporter", url) for url in arguments.exporter]
+    told, looker, post = webhooks.made(database, outbox, arguments.webhooks_file, exporters, prometheus, metrics)
+    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, told.take)
     add_notify(app, outbox, metrics, token, arguments.contacts_file, responder_url)
     add_deliveries_page(app, outbox)
     couriers = [
@@ -107,7 +111,7 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, Watcher, list[Co
         for channel in CHANNELS
     ]
     watcher = Watcher(acknowledger, lambda: metrics.error("acknowledgements"))
-    return app, watcher, couriers
+    return app, [watcher, looker], [*couriers, post]
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -125,6 +129,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default: %(default)s")
     parser.add_argument("--contacts-file", type=Path, metavar="F", help="whom SMS and phone reach; default: nobody")
+    parser.add_argument("--webhooks-file", type=Path, metavar="F", help="whom webhooks tell; default: nobody")
+    parser.add_argument(
+        "--exporter", action="append", default=[], metavar="URL", help="its trades are told; may be repeated"
+    )
     parser.add_argument("--timezone-file", type=Path, metavar="F", help="names the zone of shown times; default: UTC")
     parser.add_argument("--data-dir", required=True, type=Path, metavar="DIR", help="where the database is or is made")
     parser.add_argument(
@@ -141,7 +149,10 @@ def _listen(value: str) -> tuple[str, int]:
 
 
 def _url(name: str, arguments: argparse.Namespace) -> str:
-    url: str = getattr(arguments, name)
+    return _safe(name, getattr(arguments, name))
+
+
+def _safe(name: str, url: str) -> str:
     if not links.safe(url):
         raise ValueError(f"--{name} is {url!r}: allowed is an address such as http://127.0.0.1:9093.")
     return url

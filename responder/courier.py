@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 class DeliveryError(Exception):
     """It was not delivered; the text says why, in the channel's own words and without secrets."""
 
+    def __init__(self, text: str, *, wait: float = 0, attempts: int | None = None) -> None:
+        """`wait`: seconds for which the target wants to be left alone; `attempts`: after so many it is given up."""
+        super().__init__(text)
+        self.wait = wait
+        self.attempts = attempts
+
 
 @dataclass
 class _Lane:
@@ -102,12 +108,13 @@ class Courier(threading.Thread):
         try:
             self._deliver(delivery)
         except DeliveryError as error:
-            self._failed(delivery, lane, clean(str(error)))
+            self._failed(delivery, lane, error)
         except Exception as error:  # without it the thread would end
             # Not the error's text, which may hold an address with its secret.
             where = " < ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
             log.error("Delivering by %s failed unexpectedly: %s at %s", self._channel, type(error).__name__, where)
-            self._failed(delivery, lane, f"A fault of the responder's own ({type(error).__name__}); its log says more")
+            own = DeliveryError(f"A fault of the responder's own ({type(error).__name__}); its log says more")
+            self._failed(delivery, lane, own)
         else:
             # Until this is written down, and only until then, a SIGKILL would send it again.
             self._unrecorded = delivery
@@ -123,14 +130,15 @@ class Courier(threading.Thread):
             self._outbox.delivered(self._unrecorded)
             self._unrecorded = None
 
-    def _failed(self, delivery: Delivery, lane: _Lane, error: str) -> None:
+    def _failed(self, delivery: Delivery, lane: _Lane, failure: DeliveryError) -> None:
+        error = clean(str(failure))
         lane.failures += 1
         lane.failed = delivery.id
-        lane.not_before = self._clock() + backoff(lane.failures)
+        lane.not_before = self._clock() + max(backoff(lane.failures), failure.wait)
         if lane.failures == 1:
             log.warning("%s to %s failed, tried again: %s", self._channel, delivery.target, error)
         self._counted(self._channel, "failed", 1)
-        if given_up := self._outbox.failed(delivery, error, self._give_up_seconds):
+        if given_up := self._outbox.failed(delivery, error, self._give_up_seconds, failure.attempts):
             log.error("%s to %s: gave up %s: %s", self._channel, delivery.target, given_up, error)
             self._counted(self._channel, "given_up", given_up)
 

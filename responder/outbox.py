@@ -174,8 +174,11 @@ class Outbox:
                 (time.time(), delivery.id),
             )
 
-    def failed(self, delivery: Delivery, error: str, give_up_seconds: float) -> int:
-        """An attempt failed. Gives up what has waited so long for this target; returns how many that were."""
+    def failed(self, delivery: Delivery, error: str, give_up_seconds: float, most_attempts: int | None = None) -> int:
+        """An attempt failed. Gives up what has waited so long for this target; returns how many that were.
+
+        After `most_attempts` this one is given up, however short it has waited.
+        """
         now = time.time()
         values = {
             "id": delivery.id,
@@ -185,6 +188,7 @@ class Outbox:
             "now": now,
             "next": now + backoff(delivery.attempts + 1),
             "old": now - give_up_seconds,
+            "hopeless": most_attempts is not None and delivery.attempts + 1 >= most_attempts,
         }
         with self._database.writing() as connection:
             connection.execute(
@@ -195,7 +199,8 @@ class Outbox:
             # Also those not yet tried: the target has failed for as long as they have waited.
             return connection.execute(
                 "UPDATE outbox SET state = 'given up', payload = '', changed = :now, error = :error "
-                "WHERE channel = :channel AND target = :target AND state = 'waiting' AND created <= :old",
+                "WHERE channel = :channel AND target = :target AND state = 'waiting' "
+                "AND (created <= :old OR (:hopeless AND id = :id))",
                 values,
             ).rowcount
 

@@ -1,7 +1,8 @@
-"""Prometheus's word on whether an incident is over."""
+"""Prometheus's word on whether an incident is over, and the values of series."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import requests
@@ -10,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from responder.alertmanager import Incident
 
 TIMEOUT_SECONDS = 3
+QUERY_SECONDS = 10
 
 
 class _Active(BaseModel):
@@ -35,12 +37,47 @@ class _Answer(BaseModel):
     data: _Data
 
 
+class _Sample(BaseModel):
+    metric: dict[str, str]
+    value: tuple[float, float]
+
+
+class _Vector(BaseModel):
+    result: list[_Sample]
+
+
+class _Values(BaseModel):
+    data: _Vector
+
+
+class PrometheusError(Exception):
+    """Prometheus doesn't answer, or not as it should; the text says which."""
+
+
 class Prometheus:
     """One Prometheus."""
 
     def __init__(self, url: str) -> None:
         """Nothing is asked yet."""
-        self._url = url.rstrip("/") + "/api/v1/rules"
+        self._url = url.rstrip("/") + "/api/v1"
+
+    def values(self, query: str, at: float) -> list[tuple[dict[str, str], float]]:
+        """What a query gives at a moment, as labels and value; what isn't a finite number is left out.
+
+        Raises PrometheusError.
+        """
+        form = {"query": query, "time": f"{at:.3f}"}
+        try:
+            answer = requests.post(f"{self._url}/query", form, timeout=QUERY_SECONDS, allow_redirects=False)
+            answer.raise_for_status()
+            samples = _Values.model_validate_json(answer.content).data.result
+        except requests.HTTPError as error:
+            raise PrometheusError(f"Prometheus answers {error.response.status_code} to a query.") from error
+        except requests.RequestException as error:
+            raise PrometheusError(f"Prometheus doesn't answer ({type(error).__name__}).") from error
+        except ValidationError as error:
+            raise PrometheusError("What answers is not Prometheus: its answer has another form.") from error
+        return [(sample.metric, sample.value[1]) for sample in samples if math.isfinite(sample.value[1])]
 
     def fires(self, incident: Incident, names: Collection[str]) -> bool | None:
         """Whether one of the alerts of these names fires for the incident; None where Prometheus doesn't tell.
@@ -50,7 +87,7 @@ class Prometheus:
         """
         arguments = {"type": "alert", "rule_name[]": sorted(names)}
         try:
-            answer = requests.get(self._url, arguments, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+            answer = requests.get(f"{self._url}/rules", arguments, timeout=TIMEOUT_SECONDS, allow_redirects=False)
             groups = _Answer.model_validate_json(answer.content).data.groups
         except (requests.RequestException, ValidationError):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from responder.receiving import MAX_BODY_BYTES, notification
 from responder.runbooks import Runbooks
 from responder.sessions import PasswordError
 from responder.store import Store
+from responder.webhook import Notification
 
 PAGE_SIZE = 50
 MAX_PAGE = 100_000
@@ -40,8 +42,12 @@ def create_app(
     acknowledger: Acknowledger,
     timezone_file: Path | None,
     runbooks_folder: Path,
+    also_told: Callable[[Notification], None] = lambda _: None,
 ) -> Flask:
-    """The WSGI application; senders need the token, readers the password."""
+    """The WSGI application; senders need the token, readers the password.
+
+    What the inbox keeps, `also_told` gets too; when Alertmanager sends it again, once more.
+    """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -50,7 +56,7 @@ def create_app(
     app.jinja_env.globals["safe_link"] = links.safe
     app.jinja_env.globals["silence_link"] = links.silence
     add_login(app, access, metrics)
-    _add_api(app, store, access.token, metrics)
+    _add_api(app, store, access.token, metrics, also_told)
     _add_pages(app, store, Runbooks(runbooks_folder))
     add_acknowledge_page(app, acknowledger)
     _add_health(app, store, metrics)
@@ -83,11 +89,12 @@ def create_app(
     return app
 
 
-def _add_api(app: Flask, store: Store, token: str, metrics: Metrics) -> None:
+def _add_api(app: Flask, store: Store, token: str, metrics: Metrics, also_told: Callable[[Notification], None]) -> None:
     @app.post("/api/v1/alerts")
     def receive() -> ResponseReturnValue:
         received = notification(token, metrics)
         store.add(received)
+        also_told(received)
         metrics.received(received)
         return {"kept": len(received.alerts)}
 

@@ -18,6 +18,7 @@ from exporter.config.maintenance import Window
 from exporter.config.reports import ReportsEntry, whole
 from exporter.config.settings import Preset, duration
 from exporter.config.thresholds import Thresholds
+from exporter.config.webhooks import Webhooks
 from exporter.figures.results import Limits
 from exporter.sources.network import address
 
@@ -177,6 +178,7 @@ class Monitoring(Told):
     groups: Any = None
     reports: Annotated[ReportsEntry, BeforeValidator(whole)] = ReportsEntry()
     maintenance: Annotated[tuple[Window, ...], BeforeValidator(_or_none), Field(max_length=200, strict=False)] = ()
+    webhooks: Webhooks = ()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -14,13 +14,14 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.config import maintenance, sections, thresholds
+from exporter.config import maintenance, sections, thresholds, webhooks
 from exporter.config.contacts import ROLES
 from exporter.config.credentials import secret_of
 from exporter.config.entries import AnyBot, BotEntry, Monitoring, own_thresholds
 from exporter.config.entry import Entry
 from exporter.config.settings import PRESETS
 from exporter.config.thresholds import Thresholds
+from exporter.config.webhooks import Section, WebhookEntry
 from exporter.config.yaml_lines import YamlError, load_with_lines
 
 Key = tuple[str | int, ...]
@@ -35,16 +36,42 @@ class ConfigError(Exception):
         self.faults = faults
 
 
-def load(path: Path) -> Monitoring:
+def load(path: Path, environ: Mapping[str, str] | None = None) -> Monitoring:
     """Read and validate a configuration.
+
+    Args:
+        environ: the variables that webhooks name, where they are to be checked; the exporter has no use for them.
 
     Raises:
         ConfigError: with every fault.
     """
     document, told = _read(path)
-    if found := [told(*fault) for fault in _faults(document, path.parent)]:
+    found = [told(*fault) for fault in _faults(document, path.parent)]
+    if environ is not None:
+        found += [told(key, _MISSING, allowed) for key, allowed in webhooks.unset(document, environ)]
+    if found:
         raise ConfigError(found)
     return _monitoring.validate_python(document)
+
+
+def load_webhooks(path: Path, environ: Mapping[str, str]) -> tuple[WebhookEntry, ...]:
+    """Read and validate the section `webhooks` alone, with the variables that it names.
+
+    Raises:
+        ConfigError: with every fault of it.
+    """
+    document, told = _read(path)
+    entries: tuple[WebhookEntry, ...] = ()
+    found = []
+    try:
+        entries = Section.model_validate({"webhooks": webhooks.given_in(document)}).webhooks
+    except ValidationError as error:
+        found += [told(*fault) for fault in _faults_of(error)]
+    found += [told(*fault) for fault in webhooks.faults(document)]
+    found += [told(key, _MISSING, allowed) for key, allowed in webhooks.unset(document, environ)]
+    if found:
+        raise ConfigError(found)
+    return entries
 
 
 def load_part(path: Path, part: type[Part]) -> Part:
@@ -125,6 +152,7 @@ def _faults_together(document: Mapping[str, Any], folder: Path) -> Iterator[tupl
             yield from _bot_faults(("bots", index), bot, base, names, folder)
     found_bots = maintenance.unknown_bots(document.get("maintenance"), names)
     yield from ((("maintenance", *path), value, allowed) for path, value, allowed in found_bots)
+    yield from webhooks.faults(document)
 
 
 def _bot_faults(
@@ -164,7 +192,7 @@ def _allowed(kind: str, message: str, key: Key) -> str:
     if kind == "extra_forbidden" and len(key) == 2 and key[0] == "contacts":
         return f"unknown role; there are: {', '.join(ROLES)}"
     if kind == "extra_forbidden":
-        return "unknown key; see docs/configuration.md for those that are known"
+        return webhooks.hint(key) or "unknown key; see docs/configuration.md for those that are known"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return "type must be one of demo, file, freqtrade, http, push"
     if key[-1:] == ("name",) and kind == "string_pattern_mismatch":
@@ -190,7 +218,7 @@ def _without_secrets(value: object, key: Key) -> object:
     """A value without what may be a password, for messages are logged."""
     last = str(key[-1]).lower() if key else ""
     secret = any(word in last for word in ("password", "secret", "token"))
-    if secret and not re.fullmatch("(password|token)_(env|file)", last):
+    if webhooks.private(key) or (secret and not re.fullmatch("(password|token)_(env|file)", last)):
         return "(not shown)"
     if isinstance(value, Mapping):
         return {name: _without_secrets(each, (str(name),)) for name, each in value.items()}

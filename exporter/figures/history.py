@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from exporter.figures.course import Course
 from exporter.figures.daily import Calendar, Daily
 from exporter.figures.histogram import Buckets, Histogram
+from exporter.figures.recent import Recent
 from exporter.figures.trades import Trade as Trade
 from exporter.figures.trades import TradeIds, digest
 
@@ -59,6 +60,7 @@ class Summary:
     peak_profit: float  # the highest that the sum of profits ever was, at least 0
     worst_fall: float  # the largest fall of that sum below its peak so far, in money
     worst_drawdown: float | None  # and as a ratio of initial capital + peak; None where the capital is not known
+    recent: bytes  # the trades that closed last, packed
 
     @property
     def count(self) -> int:
@@ -69,9 +71,9 @@ class Summary:
 class History:
     """All closed trades of a bot.
 
-    A trade takes some 35 bytes. What doesn't depend on the order of closing is summed up when a trade comes; what does
-    (drawdown, streaks) is carried on, and made anew, at the next summary, after trades that closed before others that
-    were known already. Not safe for several threads; a `Summary` is.
+    A trade takes some 35 bytes, and the last 200 some 10 KB more. What doesn't depend on the order of closing is summed
+    up when a trade comes; what does (drawdown, streaks) is carried on, and made anew, at the next summary, after trades
+    that closed before others that were known already. Not safe for several threads; a `Summary` is.
 
     Args:
         zone: the time zone in which a trade's closing has its date.
@@ -87,6 +89,7 @@ class History:
         self._closing, self._profits = array("d"), array("d")  # in order of closing unless late
         self._late = False
         self._course = Course()
+        self._recent = Recent()
         self._wins = self._losses = 0
         self._gross_profit = self._gross_loss = 0.0
         self._fees: float | None = None
@@ -145,6 +148,7 @@ class History:
         self._profits.extend(profits)
         if not self._late:
             self._course.follow(profits)
+        self._recent.add(new)
         self._sum_up_results(profits, ratios, fees)
         self._durations.observe_all(
             [end - start for start, end in zip(opened, closing, strict=True) if start is not None and start <= end]
@@ -237,6 +241,7 @@ class History:
             peak_profit=course.peak,
             worst_fall=course.worst_fall,
             worst_drawdown=course.worst_drawdown(initial_capital),
+            recent=self._recent.packed,
         )
 
     def _count_anew(self) -> None:

@@ -251,7 +251,8 @@ def test_below_api_the_right_address_is_told(client: FlaskClient, method: str, p
     answer = getattr(client, method)(path)
     assert (answer.status_code, answer.headers.get("Allow")) == (status, "PUT" if status == 405 else None)
     assert answer.text == (
-        "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, without a slash at its end\n"
+        "not here: a bot's state document goes to PUT /api/v1/bots/NAME/state, and GET /api/v1/bots/NAME/trades lists "
+        "its trades, both without a slash at the end\n"
     )
 
 

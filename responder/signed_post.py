@@ -1,0 +1,176 @@
+"""Sends one event to one webhook, signed as the Standard Webhooks specification says (standardwebhooks.com).
+
+http.client, not requests: a receiver that sends its answer a byte at a time would hold up all others, as a time-out
+there begins anew with each byte. Here the connection is shut down when the time is up. It follows no redirect, which
+would take the event to somebody else, and knows no proxies.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import email.utils
+import hashlib
+import hmac
+import http.client
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import certifi
+
+from responder.courier import DeliveryError
+from responder.outbox import Delivery
+from responder.subscribers import Subscriber, Subscribers, SubscribersError
+
+TIMEOUT_SECONDS = 10.0
+# What the receiver says is wrong with our request is so the next time too, unless somebody is just repairing it.
+FEW_ATTEMPTS = 5
+LONGEST_WAIT = 86400.0
+_MOST_BYTES, _MOST_SHOWN = 4096, 200
+
+
+class SignedPost:
+    """Delivers what the outbox has for webhooks."""
+
+    def __init__(self, subscribers: Subscribers, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """Nothing is sent yet."""
+        self._subscribers = subscribers
+        self._timeout = timeout_seconds
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Sends an event. Raises DeliveryError where the receiver doesn't confirm it."""
+        try:
+            subscriber = self._subscribers.named(delivery.target)
+        except SubscribersError as error:
+            raise DeliveryError(str(error)) from None
+        if subscriber is None:
+            raise DeliveryError("It is no longer among the webhooks of monitoring.yml", attempts=1)
+        event = json.loads(delivery.payload)
+        body = event["body"].encode()
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "trading-bot-monitoring",
+            "Connection": "close",
+            **signed(subscriber.secret, event["id"], int(time.time()), body),
+        }
+        status, answer, retry_after = self._post(subscriber, body, headers)
+        if not 200 <= status < 300:
+            raise _refusal(status, _shown(answer, subscriber), retry_after)
+
+    def _post(self, subscriber: Subscriber, body: bytes, headers: dict[str, str]) -> tuple[int, str, str]:
+        """Status, the beginning of the answer, and its Retry-After."""
+        parts = urlsplit(subscriber.url)
+        if parts.username is not None:
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+        end = time.monotonic() + self._timeout
+        connection = _connection(parts, self._timeout)
+        try:
+            connection.connect()
+            with _shut_down_at(end, connection.sock):
+                path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request("POST", path, body, headers)
+                answer = connection.getresponse()
+                status, retry_after = answer.status, answer.headers.get("Retry-After", "")
+                # What is said of a success interests nobody.
+                text = "" if 200 <= status < 300 else answer.read(_MOST_BYTES).decode("utf-8", "replace")
+            if time.monotonic() >= end:  # headers that were cut off there look like whole ones
+                raise TimeoutError
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            late = time.monotonic() >= end
+            # Without its text, in which the address may stand.
+            raise DeliveryError(f"No answer within {self._timeout:g} s" if late else _why(error)) from None
+        finally:
+            connection.close()
+        return status, text, retry_after
+
+
+def signed(secret: str, event_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:
+    """The headers of a signed request; `timestamp` is that of the attempt. Raises DeliveryError for a wrong secret."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise DeliveryError("Its secret isn't whsec_ and base64") from None
+    digest = hmac.digest(key, f"{event_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def _connection(parts: SplitResult, timeout: float) -> http.client.HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=certifi.where())
+        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(host, parts.port, timeout=timeout)
+
+
+@contextlib.contextmanager
+def _shut_down_at(end: float, connection: socket.socket) -> Iterator[None]:
+    def shut_down() -> None:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            # Not an SSLSocket's own method, which takes the encryption away from under the reader.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(end - time.monotonic(), 0), shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _refusal(status: int, answer: str, retry_after: str) -> DeliveryError:
+    try:
+        phrase = f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        phrase = ""
+    text = f"HTTP {status}{phrase}"
+    if 300 <= status < 400:
+        return DeliveryError(f"{text}: redirects are not followed; set the final address in .env")
+    text += f": {answer}" if answer else ""
+    ours = 400 <= status < 500 and status not in (408, 429)
+    return DeliveryError(text, wait=_seconds(retry_after), attempts=FEW_ATTEMPTS if ours else None)
+
+
+def _seconds(retry_after: str) -> float:
+    """How long the receiver wants to be left alone, by its Retry-After: seconds, or a date."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_WAIT)
+    try:
+        until = email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return 0
+    return min(max(until - time.time(), 0), LONGEST_WAIT)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return "Its host's name can't be resolved"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"Its certificate isn't trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"No encrypted connection: {error.reason or 'it failed'}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"No proper HTTP answer ({type(error).__name__})"
+
+
+def _shown(answer: str, subscriber: Subscriber) -> str:
+    """The beginning of an answer, without whatever of it stands in the address or the secret."""
+    private = {*re.split(r"[/?&=:@;,]+", subscriber.url), subscriber.secret, subscriber.secret.removeprefix("whsec_")}
+    for part in sorted(private | set(map(unquote, private)), key=len, reverse=True):
+        if len(part) > 3 and part not in ("http", "https"):
+            answer = answer.replace(part, "(not shown)")
+    return " ".join(answer.split())[:_MOST_SHOWN]
