@@ -37,7 +37,7 @@ test-alert: ## send a test message through each channel; tells what became of it
 
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools
-	@.venv/bin/python -m pytest --ignore=tests/e2e/test_docker.py
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/e2e/test_docker.py
 
 test-replay: venv-dev ## replay every scenario of tests/replay/scenarios through the rules, and compare
 	@.venv/bin/python -m native tools
