@@ -35,8 +35,8 @@ def test_a_warning_waits_and_nothing_else(tmp_path: Path) -> None:
         alerting.post([bot_down(labels=CRITICAL), bot_down(labels=REPORT)])
         telegram.wait_for(lambda message: "MyOwn" in message["text"])
         telegram.wait_for(lambda message: "DailySummary" in message["text"])
+        wait_for("the inbox has all", lambda: told(alerting) == {"LowWinRate", "MyOwn", "DailySummary"})
         assert not any("LowWinRate" in message["text"] for message in telegram.messages)
-        assert told(alerting) == {"LowWinRate", "MyOwn", "DailySummary"}
 
 
 def test_outside_of_them_all_is_told(tmp_path: Path) -> None:
