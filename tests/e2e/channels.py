@@ -1,0 +1,108 @@
+"""Channels that fail for some messages and not for others."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import ExitStack
+from typing import Any, Self
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.channels import HttpServer, Mail, Request, SlackServer, SmtpServer, T, TelegramServer, WebhookServer
+
+
+class Trouble(HttpServer[T]):
+    """A server that fails for what has a certain word in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trouble: dict[str, int] = {}  # by word the status; 0 breaks off the connection
+        self.failed: Counter[str] = Counter()
+
+    def _post(self, request: Request) -> tuple[int, str]:
+        for word, status in self.trouble.items():
+            if word in request.body.decode():
+                self.failed[word] += 1
+                if not status:
+                    raise ConnectionResetError
+                return status, self.refusal(status, {})
+        return super()._post(request)
+
+
+class TroubledTelegram(Trouble[dict[str, Any]], TelegramServer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.chats = (4711,)
+
+
+class TroubledSlack(Trouble[dict[str, Any]], SlackServer):
+    pass
+
+
+class TroubledWebhook(Trouble[Request], WebhookServer):
+    pass
+
+
+class TroubledSmtp(SmtpServer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trouble: dict[str, int] = {}
+        self.failed: Counter[str] = Counter()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Called by aiosmtpd with a whole mail."""
+        content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
+        text = Mail("", [], content, "", False).text
+        for word, status in self.trouble.items():
+            if word in text:
+                self.failed[word] += 1
+                return f"{status} Not now" if status else "421 Closing"
+        return await super().handle_DATA(server, session, envelope)
+
+
+class Channels:
+    """Telegram, Slack, a mail server, and the inbox. A context manager."""
+
+    def __init__(self) -> None:
+        self.telegram, self.slack, self.email = TroubledTelegram(), TroubledSlack(), TroubledSmtp()
+        self.inbox = TroubledWebhook()
+        self._exits = ExitStack()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables of .env."""
+        inbox = {"RESPONDER_ADDRESS": self.inbox.url.removeprefix("http://")}
+        return {**self.telegram.settings, **self.slack.settings, **self.email.settings, **inbox}
+
+    def texts(self, channel: str) -> list[str]:
+        """What came there, as texts, oldest first."""
+        if channel == "telegram":
+            return [message["text"] for message in self.telegram.messages]
+        if channel == "slack":
+            return [json.dumps(message, ensure_ascii=False) for message in self.slack.messages]
+        return [mail.text for mail in self.email.messages]
+
+    def alerts(self, bot: str) -> list[dict[str, Any]]:
+        """The alerts of a bot as the inbox received them."""
+        found = [alert for request in self.inbox.messages for alert in json.loads(request.body)["alerts"]]
+        return [alert for alert in found if alert["labels"].get("bot") == bot]
+
+    def told(self, channel: str, bot: str) -> list[str]:
+        """What a channel told of a bot, such as ["firing", "resolved"]."""
+        if channel == "inbox":
+            return [alert["status"] for alert in self.alerts(bot)]
+        return [_status(text) for text in self.texts(channel) if bot in text]
+
+    def __enter__(self) -> Self:
+        for server in (self.telegram, self.slack, self.email, self.inbox):
+            self._exits.enter_context(server)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+
+def _status(text: str) -> str:
+    (status,) = [status for status in ("FIRING", "RESOLVED") if status in text]
+    return status.lower()
