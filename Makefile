@@ -62,7 +62,8 @@ lint: venv-dev ## style, types, and each configuration file by its own checker
 	@if docker compose version >/dev/null 2>&1; then set -x; docker compose config -q; fi
 
 ALL_CHANNELS = TELEGRAM_BOT_TOKEN=1:lint TELEGRAM_CHAT_ID=1 SLACK_WEBHOOK_URL=http://localhost/lint \
-  SMTP_HOST=localhost SMTP_FROM=lint@localhost SMTP_TO=lint@localhost HEARTBEAT_URL=http://localhost/lint
+  SMTP_HOST=localhost SMTP_FROM=lint@localhost SMTP_TO=lint@localhost HEARTBEAT_URL=http://localhost/lint \
+  DISCORD_WEBHOOK_URL=http://localhost/lint WEBHOOK_URL=http://localhost/lint WEBHOOK_TOKEN=lint
 
 bench: venv-dev ## how fast and how small
 	@.venv/bin/python -m tests.bench

@@ -15,7 +15,7 @@ from init.faults import Faults
 class File:
     """The content of a file and who may read it."""
 
-    content: str
+    content: str | bytes
     mode: int = 0o600
 
 
@@ -41,12 +41,13 @@ def remove_others(folder: Path, keep: Iterable[Path]) -> None:
 
 def _write(path: Path, file: File) -> None:
     folder = path.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700)
     # The folder of a file that others may read must let them through.
     folder_mode = 0o755 if file.mode & 0o004 else 0o700
     if folder.stat().st_mode & 0o777 != folder_mode:
         folder.chmod(folder_mode)
-    content = file.content.encode()
+    content = file.content.encode() if isinstance(file.content, str) else file.content
     if path.is_file() and path.stat().st_mode & 0o777 == file.mode and path.read_bytes() == content:
         return
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from init import access, alertmanager, prometheus, secrets, timezone
+from exporter.config.contacts import Told
+from exporter.config.load import ConfigError, load_part
+from init import access, alertmanager, lines, prometheus, secrets, timezone
 from init.faults import Faults
 from init.files import File, remove_others, write_all
 from init.settings import SERVICES, Settings, read
@@ -24,7 +26,9 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     `monitoring` is monitoring.yml, if it isn't the one of the project.
     """
     settings = read(environ)
-    zone = timezone.configured(monitoring or root / "monitoring.yml")
+    monitoring = monitoring or root / "monitoring.yml"
+    zone = timezone.configured(monitoring)
+    told = _told(monitoring)
     out = out.resolve()
     folder = out / "alertmanager"
     token_file = out / "responder" / "token"
@@ -32,7 +36,7 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     token = secrets.kept(token_file) or secrets.made()
     # Grafana takes its password at its first start only: what it was given then must stay to be found.
     password = secrets.kept(password_file) or settings.grafana_password or secrets.made()
-    routes = alertmanager.render(root / "alertmanager" / "alertmanager.yml", settings, folder, token)
+    routes = alertmanager.render(root / "alertmanager" / "alertmanager.yml", settings, folder, token, told, zone)
     web_file = folder / "web.yml"
     password_copy = out / "prometheus" / "alertmanager_password"
     scrapes = prometheus.render(root / "prometheus" / "prometheus.yml", settings.addresses, SERVICES, password_copy)
@@ -46,9 +50,12 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files = {path: File(content) for path, content in {**routes.secrets, **templates}.items()}
     files[token_file] = File(token)
     files[out / "responder" / "timezone"] = File(zone)
+    files[out / "responder" / "contacts.json"] = File(routes.contacts)
     # For its pages, and for setting silences. One password to keep, unless another is wished for.
     files[out / "responder" / "password"] = File(settings.responder_password or password)
     files[out / "responder" / "alertmanager_password"] = File(password)
+    zone_data = timezone.data(zone)
+    files[folder / "zoneinfo" / zone] = File(zone_data)
     # Grafana runs under another user id, and its folder is a volume of its own.
     files[password_file] = File(password, 0o444)
     # Alertmanager lets any web page of the owner's browser silence every alert, unless it asks for a password.
@@ -56,15 +63,23 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     files[password_copy] = File(password)
     files[out / "prometheus" / "prometheus.yml"] = File(scrapes)
     files[folder / "alertmanager.yml"] = File(routes.text)
-    _amtool(routes.text, templates, environ.get("PATH", os.defpath))
+    _amtool(routes.text, templates, (zone, zone_data), environ.get("PATH", os.defpath))
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_all(files)
     remove_others(folder / "secrets", files)
     remove_others(folder / "templates", files)
-    return [*_channel_lines(settings), *_grafana_lines(settings, password, password_file)]
+    return [*lines.of_channels(settings, told, zone), *_grafana_lines(settings, password, password_file)]
 
 
-def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> None:
+def _told(monitoring: Path) -> Told:
+    """What monitoring.yml says of who is told."""
+    try:
+        return load_part(monitoring, Told)
+    except ConfigError as error:
+        raise Faults(error.faults) from error
+
+
+def _amtool(config: str, templates: Mapping[Path, str], zone: tuple[str, bytes], search_path: str) -> None:
     """Alertmanager's own check of the result, where its tool is in PATH."""
     tool = shutil.which("amtool", path=search_path)
     if not tool:
@@ -75,8 +90,18 @@ def _amtool(config: str, templates: Mapping[Path, str], search_path: str) -> Non
         (folder / "alertmanager.yml").write_text(config, encoding="utf-8")
         for path, content in templates.items():
             (folder / "templates" / path.name).write_text(content, encoding="utf-8")
-        command = [tool, "check-config", "alertmanager.yml"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        zone_file = folder / "zoneinfo" / zone[0]
+        zone_file.parent.mkdir(parents=True)
+        zone_file.write_bytes(zone[1])
+        done = subprocess.run(  # noqa: S603
+            [tool, "check-config", "alertmanager.yml"],
+            cwd=folder,
+            env={**os.environ, "ZONEINFO": str(folder / "zoneinfo")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     if done.returncode:
         raise Faults([f"amtool refuses the rendered alertmanager.yml: {(done.stdout + done.stderr).strip()}"])
 
@@ -88,26 +113,3 @@ def _grafana_lines(settings: Settings, password: str, file: Path) -> list[str]:
             "Grafana: GRAFANA_ADMIN_PASSWORD counts at the first start only. Change the password in Grafana itself"
         )
     return lines
-
-
-def _channel_lines(settings: Settings) -> list[str]:
-    lines = []
-    if settings.telegram:
-        chats = len(settings.telegram.chats)
-        lines.append(f"Telegram: on, {chats} chat{'s' if chats > 1 else ''}")
-    else:
-        lines.append("Telegram: left out. To switch it on, set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID in .env")
-    if settings.slack:
-        lines.append(f"Slack: on, {settings.slack.channel}")
-    else:
-        lines.append("Slack: left out. To switch it on, set SLACK_WEBHOOK_URL in .env")
-    if settings.email:
-        lines.append(f"Email: on, to {', '.join(settings.email.recipients)} by {settings.email.host}")
-    else:
-        lines.append("Email: left out. To switch it on, set SMTP_HOST, SMTP_FROM and SMTP_TO in .env")
-    if settings.heartbeat_url:
-        lines.append("Heartbeat: on")
-    else:
-        lines.append("Heartbeat: left out. To be told when this whole machine is gone, set HEARTBEAT_URL in .env")
-    whose = "RESPONDER_PASSWORD" if settings.responder_password else "that of Grafana"
-    return [*lines, f"Inbox: always on, {settings.responder_url}, password: {whose}"]

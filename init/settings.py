@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from init.values import Reader
 
 SERVICES = {"exporter": 8000, "prometheus": 9090, "alertmanager": 9093, "responder": 8080, "grafana": 3000}
+
+
+class Chat(NamedTuple):
+    """A chat's number, and one of its topics (0: none)."""
+
+    number: str
+    topic: int = 0
 
 
 @dataclass(frozen=True)
@@ -16,7 +24,7 @@ class Telegram:
     """The bot that writes, and the chats it writes to."""
 
     token: str = field(repr=False)
-    chats: tuple[str, ...]
+    chats: tuple[Chat, ...]
     api_url: str
 
 
@@ -42,12 +50,24 @@ class Email:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """An address that is sent Alertmanager's JSON, with a token if it asks for one."""
+
+    url: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
-    """All settings; None for a channel that isn't configured."""
+    """All settings; None, or empty, for a channel that isn't configured."""
 
     telegram: Telegram | None
     slack: Slack | None
     email: Email | None
+    discord_url: str = field(repr=False)
+    webhook: Webhook | None
+    sms_url: str = field(repr=False)
+    phone_url: str = field(repr=False)
     heartbeat_url: str = field(repr=False)
     grafana_password: str = field(repr=False)
     responder_password: str = field(repr=False)
@@ -62,6 +82,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         telegram=_telegram(reader),
         slack=_slack(reader),
         email=_email(reader),
+        discord_url=reader.url("DISCORD_WEBHOOK_URL", secret=True),
+        webhook=_webhook(reader),
+        sms_url=_service(reader, "SMS_URL", "twilio://SID:TOKEN@FROM/{to}"),
+        phone_url=_service(reader, "PHONE_URL", "twilio://SID:TOKEN@FROM/{to}?method=call"),
         heartbeat_url=reader.url("HEARTBEAT_URL", secret=True),
         grafana_password=reader.secret("GRAFANA_ADMIN_PASSWORD"),
         responder_password=reader.secret("RESPONDER_PASSWORD"),
@@ -81,7 +105,7 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 def _telegram(reader: Reader) -> Telegram | None:
     token = reader.secret("TELEGRAM_BOT_TOKEN")
-    chats = tuple(dict.fromkeys(reader.parts("TELEGRAM_CHAT_ID")))
+    entries = tuple(dict.fromkeys(reader.parts("TELEGRAM_CHAT_ID")))
     api_url = reader.url("TELEGRAM_API_URL") or "https://api.telegram.org"
     if not reader.complete("Telegram", ["TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID"]):
         return None
@@ -90,13 +114,18 @@ def _telegram(reader: Reader) -> Telegram | None:
             "TELEGRAM_BOT_TOKEN is not a bot's token: allowed is what @BotFather gives, a number, a colon and "
             "letters, digits, _ or -, without quotes."
         )
-    for number, chat in enumerate(chats, 1):
-        if not re.fullmatch(r"-?[1-9]\d{0,18}", chat) or abs(int(chat)) >= 2**63:
+    chats = []
+    for number, entry in enumerate(entries, 1):
+        match = re.fullmatch(r"(-?[1-9][0-9]{0,18})(?::([1-9][0-9]{0,9}))?", entry)
+        if not match or abs(int(match[1])) >= 2**63 or int(match[2] or 0) >= 2**31:
             reader.fault(
                 f"TELEGRAM_CHAT_ID, entry {number}, is not a chat's id: allowed is a whole number, negative for a "
-                "group; several are separated by commas. A @name doesn't work."
+                "group, for one of its topics with a colon and the topic's number; several are separated by commas. "
+                "A @name doesn't work."
             )
-    return Telegram(token, chats, api_url.rstrip("/"))
+        else:
+            chats.append(Chat(match[1], int(match[2] or 0)))
+    return Telegram(token, tuple(chats), api_url.rstrip("/"))
 
 
 def _slack(reader: Reader) -> Slack | None:
@@ -122,3 +151,24 @@ def _email(reader: Reader) -> Email | None:
     if not reader.complete("email", ["SMTP_HOST", "SMTP_FROM", "SMTP_TO"], begun=login):
         return None
     return Email(host.strip("[]"), port, sender, recipients, username, password, require_tls)
+
+
+def _webhook(reader: Reader) -> Webhook | None:
+    url = reader.url("WEBHOOK_URL", secret=True)
+    token = reader.secret("WEBHOOK_TOKEN")
+    if not reader.complete("the webhook", ["WEBHOOK_URL"], begun=["WEBHOOK_TOKEN"]):
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]*", token):
+        reader.fault("WEBHOOK_TOKEN has a space or a letter beyond ASCII in it: allowed is what a header can carry.")
+    return Webhook(url, token)
+
+
+def _service(reader: Reader, name: str, example: str) -> str:
+    """The address of a service for SMS or calls, in which {to} stands for the number."""
+    value = reader.secret(name)
+    if value and (not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", value) or value.count("{to}") != 1):
+        reader.fault(
+            f"{name} is not an address of Apprise: allowed is one with {{to}} for the number, such as {example}"
+        )
+        return ""
+    return value

@@ -7,8 +7,9 @@ zone's name, the message is lost. So the zone's offsets are put into the templat
 from __future__ import annotations
 
 import datetime as dt
+from importlib import resources
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 from init.faults import Faults
 from init.yaml import load
@@ -25,6 +26,15 @@ def configured(monitoring: Path) -> str:
             [f"{monitoring}: timezone is {name!r}: allowed is a zone such as UTC, Europe/Berlin or America/New_York."]
         )
     return str(name)
+
+
+def data(name: str) -> bytes:
+    """The zone's data as Alertmanager reads it, for the hours of its routes: its image or machine may lack the zone."""
+    packaged = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
+    if packaged.is_file():
+        return packaged.read_bytes()
+    # Of this machine's own making, such as localtime.
+    return next(path.read_bytes() for folder in TZPATH if (path := Path(folder) / name).is_file())
 
 
 def render(name: str, now: dt.datetime) -> str:

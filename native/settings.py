@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SOCKET_LENGTH = 90  # a Unix socket's path holds 107 bytes, and supervisord first makes one with a suffix
 
 # Read by `python -m init` alone: no process gets them, and a change needs no restart.
-RELOADABLE = ("TELEGRAM_", "SLACK_", "SMTP_", "HEARTBEAT_", "GRAFANA_ADMIN_PASSWORD", "RESPONDER_PASSWORD")
+RELOADABLE = (
+    *("TELEGRAM_", "SLACK_", "SMTP_", "DISCORD_", "WEBHOOK_", "SMS_", "PHONE_", "HEARTBEAT_"),
+    *("GRAFANA_ADMIN_PASSWORD", "RESPONDER_PASSWORD"),
+)
 # What a process takes from the shell; the rest of it, tokens of other programs for one, is no business of theirs.
 INHERITED = re.compile(r"PATH|HOME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR")
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config import sections, thresholds
+from exporter.config.contacts import Told
 from exporter.config.entry import Entry
 from exporter.config.maintenance import Window
 from exporter.config.reports import ReportsEntry, whole
@@ -157,7 +158,7 @@ class HostEntry(Entry):
     disks: Annotated[tuple[Annotated[str, AfterValidator(_absolute)], ...], Field(max_length=20, strict=False)] = ("/",)
 
 
-class Monitoring(Entry):
+class Monitoring(Told):
     """The whole of monitoring.yml."""
 
     preset: Preset = "beginner"

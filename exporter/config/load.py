@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.config import maintenance, sections, thresholds
+from exporter.config.contacts import ROLES
 from exporter.config.credentials import secret_of
 from exporter.config.entries import AnyBot, BotEntry, Monitoring, own_thresholds
+from exporter.config.entry import Entry
 from exporter.config.settings import PRESETS
 from exporter.config.thresholds import Thresholds
 from exporter.config.yaml_lines import YamlError, load_with_lines
 
 Key = tuple[str | int, ...]
+Part = TypeVar("Part", bound=Entry)
 
 
 class ConfigError(Exception):
@@ -38,6 +41,28 @@ def load(path: Path) -> Monitoring:
     Raises:
         ConfigError: with every fault.
     """
+    document, told = _read(path)
+    if found := [told(*fault) for fault in _faults(document, path.parent)]:
+        raise ConfigError(found)
+    return _monitoring.validate_python(document)
+
+
+def load_part(path: Path, part: type[Part]) -> Part:
+    """Read and validate the sections of a model alone: for who has no use for the bots, nor their passwords.
+
+    Raises:
+        ConfigError: with every fault of these sections.
+    """
+    document, told = _read(path)
+    sections = {key: document[key] for key in part.model_fields if key in document} if document else {}
+    try:
+        return part.model_validate(sections)
+    except ValidationError as error:
+        raise ConfigError([told(*fault) for fault in _faults_of(error)]) from None
+
+
+def _read(path: Path) -> tuple[Any, Callable[[Key, object, str], str]]:
+    """A file's document, and what makes a sentence of a fault's key, value and what is allowed."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -48,14 +73,11 @@ def load(path: Path) -> Monitoring:
     except YamlError as error:
         raise ConfigError([f"{path}:{error}"]) from None
 
-    def fault(key: Key, value: object, allowed: str) -> str:
+    def told(key: Key, value: object, allowed: str) -> str:
         shown = "" if value is _MISSING else f" is {_shown(_without_secrets(value, key))}"
         return f"{path}:{lines.get(key, lines.get(key[:-1], 1))}: {_dotted(key)}{shown}: {allowed}"
 
-    found = [fault(*f) for f in _faults(document, path.parent)]
-    if found:
-        raise ConfigError(found)
-    return _monitoring.validate_python(document)
+    return document, told
 
 
 _MISSING = object()
@@ -71,16 +93,20 @@ def _faults(document: object, folder: Path) -> Iterator[tuple[Key, object, str]]
     try:
         _monitoring.validate_python(document)
     except ValidationError as error:
-        for e in error.errors(include_url=False):
-            # The third part of a bot's key is its type.
-            key = e["loc"][:2] + e["loc"][3:] if e["loc"][:1] == ("bots",) else e["loc"]
-            yield key, _MISSING if e["type"] == "missing" else e["input"], _allowed(e["type"], e["msg"], key)
+        yield from _faults_of(error)
     if not isinstance(document, Mapping):
         return
     for section in sections.SECTIONS:
         found = sections.faults(section, document.get(section))
         yield from (((section, *path), value, allowed) for path, value, allowed in found)
     yield from _faults_together(document, folder)
+
+
+def _faults_of(error: ValidationError) -> Iterator[tuple[Key, object, str]]:
+    for e in error.errors(include_url=False):
+        # The third part of a bot's key is its type.
+        key = e["loc"][:2] + e["loc"][3:] if e["loc"][:1] == ("bots",) else e["loc"]
+        yield key, _MISSING if e["type"] == "missing" else e["input"], _allowed(e["type"], e["msg"], key)
 
 
 def _faults_together(document: Mapping[str, Any], folder: Path) -> Iterator[tuple[Key, object, str]]:
@@ -135,6 +161,8 @@ def _threshold_faults(key: Key, base: Thresholds, given: object) -> Iterator[tup
 def _allowed(kind: str, message: str, key: Key) -> str:
     if kind == "missing":
         return "is missing"
+    if kind == "extra_forbidden" and len(key) == 2 and key[0] == "contacts":
+        return f"unknown role; there are: {', '.join(ROLES)}"
     if kind == "extra_forbidden":
         return "unknown key; see docs/configuration.md for those that are known"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
