@@ -62,41 +62,48 @@ class TroubledSmtp(SmtpServer):
 
 
 class Channels:
-    """Telegram, Slack, a mail server, and the inbox. A context manager."""
+    """A server for each of NAMES. A context manager."""
+
+    # But for SMS and calls: those are the responder's.
+    NAMES = ("telegram", "slack", "email", "discord", "webhook", "inbox")
 
     def __init__(self) -> None:
         self.telegram, self.slack, self.email = TroubledTelegram(), TroubledSlack(), TroubledSmtp()
-        self.inbox = TroubledWebhook()
+        self.discord, self.webhook, self.inbox = TroubledWebhook(), TroubledWebhook(), TroubledWebhook()
         self._exits = ExitStack()
 
     @property
     def settings(self) -> dict[str, str]:
         """The variables of .env."""
-        inbox = {"RESPONDER_ADDRESS": self.inbox.url.removeprefix("http://")}
-        return {**self.telegram.settings, **self.slack.settings, **self.email.settings, **inbox}
+        others = {"DISCORD_WEBHOOK_URL": self.discord.url, "WEBHOOK_URL": self.webhook.url}
+        others["RESPONDER_ADDRESS"] = self.inbox.url.removeprefix("http://")
+        return {**self.telegram.settings, **self.slack.settings, **self.email.settings, **others}
 
     def texts(self, channel: str) -> list[str]:
-        """What came there, as texts, oldest first."""
+        """What people read there, oldest first."""
         if channel == "telegram":
             return [message["text"] for message in self.telegram.messages]
-        if channel == "slack":
-            return [json.dumps(message, ensure_ascii=False) for message in self.slack.messages]
-        return [mail.text for mail in self.email.messages]
+        if channel == "email":
+            return [mail.text for mail in self.email.messages]
+        if channel == "discord":
+            return [request.body.decode() for request in self.discord.messages]
+        return [json.dumps(message, ensure_ascii=False) for message in self.slack.messages]
 
-    def alerts(self, bot: str) -> list[dict[str, Any]]:
-        """The alerts of a bot as the inbox received them."""
-        found = [alert for request in self.inbox.messages for alert in json.loads(request.body)["alerts"]]
+    def alerts(self, channel: str, bot: str) -> list[dict[str, Any]]:
+        """The alerts of a bot as the inbox or the webhook received them."""
+        server: TroubledWebhook = getattr(self, channel)
+        found = [alert for request in server.messages for alert in json.loads(request.body)["alerts"]]
         return [alert for alert in found if alert["labels"].get("bot") == bot]
 
     def told(self, channel: str, bot: str) -> list[str]:
         """What a channel told of a bot, such as ["firing", "resolved"]."""
-        if channel == "inbox":
-            return [alert["status"] for alert in self.alerts(bot)]
+        if channel in ("inbox", "webhook"):
+            return [alert["status"] for alert in self.alerts(channel, bot)]
         return [_status(text) for text in self.texts(channel) if bot in text]
 
     def __enter__(self) -> Self:
-        for server in (self.telegram, self.slack, self.email, self.inbox):
-            self._exits.enter_context(server)
+        for name in self.NAMES:
+            self._exits.enter_context(getattr(self, name))
         return self
 
     def __exit__(self, *_: object) -> None:

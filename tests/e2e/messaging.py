@@ -22,7 +22,7 @@ from tests.responder.monitoring import Service
 from tests.rules.delays import seconds
 from tests.stack import free_port, wait_for
 
-# How much faster the clocks of the routes run. Not so much before the first message: a test must be able to come before it.
+# How much faster the clocks of the routes run. Less so before the first message: a test must be able to come before it.
 SCALES = {"group_wait": 20.0, "group_interval": 100.0, "repeat_interval": 100.0}
 COOLDOWN = 300 / SCALES["group_interval"]
 CONDITIONS = {
@@ -31,7 +31,9 @@ CONDITIONS = {
     "HighMemoryUsage": "high_memory_usage",
     "SourceFailing": "source_failing",
 }
-PEOPLE = ("telegram", "email")
+EVERYBODY = Channels.NAMES
+# Each severity goes by all channels.
+MONITORING = {"channels": {key: [name for name in EVERYBODY if name != "inbox"] for key in ("critical", "warning")}}
 # Prometheus forgets an alert at Alertmanager that it hasn't repeated for four of these: a busy machine must not.
 RESEND = "2s"
 
@@ -76,7 +78,7 @@ class Office:
 
     def _config(self, folder: Path) -> Path:
         monitoring = folder / "monitoring.yml"
-        monitoring.write_text("timezone: UTC\n")
+        monitoring.write_text(yaml.safe_dump(MONITORING))
         run(self.channels.settings, folder / "out", monitoring=monitoring)
         path = folder / "out" / "alertmanager" / "alertmanager.yml"
         document = yaml.safe_load(path.read_text())
@@ -114,19 +116,22 @@ class Office:
                 found += requests.get(f"{alertmanager.url}/api/v2/alerts", params=filters, timeout=10).json()
         return found
 
-    def peers(self, alertmanager: Daemon) -> int:
-        """How many Alertmanagers one of them sees, itself too."""
-        return len(requests.get(f"{alertmanager.url}/api/v2/status", timeout=10).json()["cluster"]["peers"])
+    @property
+    def met(self) -> bool:
+        """Whether each of two Alertmanagers sees the other and is ready to send."""
+        answers = [requests.get(f"{each.url}/api/v2/status", timeout=10).json() for each in self.alertmanagers]
+        clusters = [answer["cluster"] for answer in answers]
+        return all(each["status"] == "ready" and len(each["peers"]) == len(clusters) for each in clusters)
 
     def severities(self, bot: str, status: str) -> list[str]:
         """Of which severities the inbox was told, oldest first."""
-        return [a["labels"]["severity"] for a in self.channels.alerts(self.bot(bot)) if a["status"] == status]
+        return [a["labels"]["severity"] for a in self.channels.alerts("inbox", self.bot(bot)) if a["status"] == status]
 
     def told(self, channel: str, bot: str) -> list[str]:
         """What a channel told of a bot."""
         return self.channels.told(channel, self.bot(bot))
 
-    def wait_told(self, bot: str, *statuses: str, channels: Sequence[str] = (*PEOPLE, "inbox")) -> None:
+    def wait_told(self, bot: str, *statuses: str, channels: Sequence[str] = EVERYBODY) -> None:
         """Waits until just this was told by each of these channels."""
         end = time.monotonic() + 60
         while any(list(statuses) != self.told(channel, bot) for channel in channels):
@@ -177,8 +182,9 @@ class World:
         return self._offices[name]
 
     def __enter__(self) -> Self:
-        for part in (self.page, *self._offices.values()):
-            self._exits.enter_context(part)
+        self._exits.enter_context(self.page)
+        for office in self._offices.values():
+            self._exits.enter_context(office)
         for prometheus in self._prometheus:
             prometheus.start()
             self._exits.callback(prometheus.end)
@@ -197,7 +203,7 @@ def _prometheus(folder: Path, page: Page, offices: Iterable[Office]) -> Daemon:
         for name in CONDITIONS
     ]
     (folder / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": rules}]}))
-    offices = [
+    told = [
         {
             "static_configs": [{"targets": [alertmanager.url.removeprefix("http://")]}],
             "alert_relabel_configs": [{"source_labels": ["bot"], "regex": f"{office.name}-.*", "action": "keep"}],
@@ -215,7 +221,7 @@ def _prometheus(folder: Path, page: Page, offices: Iterable[Office]) -> Daemon:
         "rule_files": ["rules.yml"],
         "alerting": {
             "alert_relabel_configs": [{"regex": "replica", "action": "labeldrop"}],
-            "alertmanagers": offices,
+            "alertmanagers": told,
         },
         "scrape_configs": [{"job_name": "page", "static_configs": [{"targets": [f"127.0.0.1:{page.port}"]}]}],
     }
