@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import requests
 import yaml
@@ -38,13 +38,13 @@ MONITORING = {"channels": {key: [name for name in EVERYBODY if name != "inbox"] 
 RESEND = "2s"
 
 
-def faster(route: dict[str, Any]) -> None:
+def faster(route: dict[str, Any], slower: float = 1) -> None:
     """Shortens the durations of a route and of those below it; nothing else of it is changed."""
     for key, scale in SCALES.items():
         if key in route:
-            route[key] = f"{round(seconds(route[key]) / scale * 1000)}ms"
+            route[key] = f"{round(seconds(route[key]) / scale * slower * 1000)}ms"
     for child in route.get("routes", ()):
-        faster(child)
+        faster(child, slower)
 
 
 class Daemon(Service):
@@ -56,25 +56,56 @@ class Daemon(Service):
         return self._process is not None
 
 
+class Kind(NamedTuple):
+    """How many Alertmanagers an office has, their options, and how much slower its clocks run than those of others."""
+
+    options: Sequence[str] = ()
+    count: int = 1
+    slower: float = 1
+
+
+# What a peer waits for the one before it, 15 s as shipped; and how soon it sees that one is gone.
+_PAIR = [f"--cluster.{option}" for option in ("peer-timeout=2s", "probe-interval=200ms", "probe-timeout=100ms")]
+_PAIR.append("--cluster.reconnect-interval=1s")
+# Offices by the name of their stage in conftest.py.
+STAGES = {
+    "world": {
+        "steady": Kind(),
+        # As shipped: what was told is written down once in 30 s; but of a faster clock.
+        "killed": Kind(["--data.maintenance-interval=500ms"]),
+        "pair": Kind(_PAIR, count=2),
+    },
+    "long": {
+        "steady": Kind(["--data.maintenance-interval=500ms"]),
+        "restarted": Kind(["--data.maintenance-interval=500ms"]),
+        # As shipped.
+        "unsaved": Kind(["--data.maintenance-interval=30s"]),
+        "pair": Kind([*_PAIR, "--data.maintenance-interval=500ms"], count=2, slower=5),
+    },
+}
+
+
 class Office:
     """One or two Alertmanagers, the channels they tell, and what fires for them. Bots are called NAME-…"""
 
-    def __init__(self, folder: Path, name: str, page: Page, count: int = 1, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, name: str, page: Page, kind: Kind) -> None:
         self.name = name
         self.channels = Channels()
         self.folder = folder
+        self.cooldown = COOLDOWN * kind.slower
         self._page = page
-        gossip = [f"127.0.0.1:{free_port()}" for _ in range(count)]
+        self._slower = kind.slower
+        gossip = [f"127.0.0.1:{free_port()}" for _ in range(kind.count)]
         self.alertmanagers: list[Daemon] = []
         for number, address in enumerate(gossip):
             own = folder / f"{name}-{number}"
             own.mkdir(parents=True)
             cluster = ["--cluster.listen-address="]
-            if count > 1:
+            if kind.count > 1:
                 others = [f"--cluster.peer={other}" for other in gossip if other != address]
                 cluster = [f"--cluster.listen-address={address}", f"--cluster.peer-name=peer-{number}", *others]
             files = [f"--config.file={self._config(own)}", f"--storage.path={own / 'data'}"]
-            self.alertmanagers.append(Daemon(own, "alertmanager", *files, *cluster, *options))
+            self.alertmanagers.append(Daemon(own, "alertmanager", *files, *cluster, *kind.options))
 
     def _config(self, folder: Path) -> Path:
         monitoring = folder / "monitoring.yml"
@@ -82,7 +113,7 @@ class Office:
         run(self.channels.settings, folder / "out", monitoring=monitoring)
         path = folder / "out" / "alertmanager" / "alertmanager.yml"
         document = yaml.safe_load(path.read_text())
-        faster(document["route"])
+        faster(document["route"], self._slower)
         path.write_text(yaml.safe_dump(document, allow_unicode=True))
         return path
 
@@ -146,7 +177,7 @@ class Office:
         wait_for(
             f"{flushes} cooldowns",
             lambda: len(self.told("inbox", "metronome")) > before + flushes,
-            30 + 4 * COOLDOWN * flushes,
+            30 + 4 * self.cooldown * flushes,
         )
 
     def __enter__(self) -> Self:
@@ -165,16 +196,9 @@ class Office:
 class World:
     """Offices, the page of what fires, and two Prometheus that tell all of them. A context manager."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, kinds: Mapping[str, Kind]) -> None:
         self.page = Page()
-        # As shipped: once in 30 s, but of a faster clock.
-        kept = ["--data.maintenance-interval=500ms"]
-        # A peer waits so long for the one before it. As shipped it is 15 s.
-        found = [f"--cluster.{name}" for name in ("peer-timeout=2s", "probe-interval=200ms", "probe-timeout=100ms")]
-        options: Mapping[str, Sequence[str]] = {"killed": kept, "pair": [*found, "--cluster.reconnect-interval=1s"]}
-        self._offices = {
-            name: Office(folder, name, self.page, 2 if name == "pair" else 1, options.get(name, ())) for name in names
-        }
+        self._offices = {name: Office(folder, name, self.page, kind) for name, kind in kinds.items()}
         self._prometheus = [_prometheus(folder / name, self.page, self._offices.values()) for name in ("a", "b")]
         self._exits = ExitStack()
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import signal
 import time
 
-from responder.alertmanager import Incident
+from responder.acknowledge import Acknowledger
+from responder.alertmanager import Alertmanager, Incident
+from responder.database import Database
+from responder.ledger import Ledger
+from responder.prometheus import Prometheus
 from tests.e2e.messaging import COOLDOWN, EVERYBODY, World
 from tests.e2e.side_by_side import side_by_side
-from tests.responder.application import Responder
+from tests.responder.application import NOWHERE
 from tests.stack import wait_for
 
 
@@ -155,9 +159,9 @@ def test_two_alertmanagers_send_each_message_once_also_with_one_killed(world: Wo
         office.fire("SourceFailing", bot)
     for bot in ("before", "acknowledged"):
         office.wait_told(bot, "firing")
-    responder = Responder(office.folder / "responder", second.url)
-    incident = Incident("source_failing", office.bot("acknowledged"), "warning")
-    assert responder.acknowledger.acknowledge(incident, "Ann")
+    ledger = Ledger(Database(office.folder / "responder.sqlite"), 3600)
+    acknowledger = Acknowledger(ledger, Alertmanager(second.url), Prometheus(NOWHERE))
+    assert acknowledger.acknowledge(Incident("source_failing", office.bot("acknowledged"), "warning"), "Ann")
     held = ["suppressed", "suppressed"]
     wait_for("both hold it back", lambda: [a["status"]["state"] for a in office.active("acknowledged")] == held)
     office.fire("SourceFailing", "waits")
