@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -18,14 +19,20 @@ from responder import links
 from responder.acknowledge import Acknowledger, Watcher
 from responder.alertmanager import Alertmanager
 from responder.attempts import Attempts
+from responder.contacts import CHANNELS
+from responder.courier import Courier, stop
 from responder.database import Database, StoreError
+from responder.deliveries_page import add_deliveries_page
 from responder.ledger import Ledger
 from responder.login import Access
 from responder.metrics import Metrics
+from responder.notify import GIVE_UP_SECONDS, add_notify, deliver
+from responder.outbox import Outbox
 from responder.prometheus import Prometheus
+from responder.receiving import MAX_BODY_BYTES
 from responder.sessions import PasswordError, Sessions, kept_key
 from responder.store import Store
-from responder.web import MAX_BODY_BYTES, create_app
+from responder.web import create_app
 
 RUNBOOKS = Path(__file__).resolve().parent.parent / "docs" / "runbooks"
 _UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
@@ -37,7 +44,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         host, port = _listen(arguments.listen)
-        app, watcher = _application(arguments)
+        app, watcher, couriers = _application(arguments)
         server = waitress.create_server(
             app,
             host=host,
@@ -60,33 +67,47 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, _stop)
     logging.info("Listening on %s:%s", host, server.effective_port)
-    watcher.start()
+    for thread in (watcher, *couriers):
+        thread.start()
     # SystemExit ends it after the requests that are under way.
     server.run()
     server.close()
     watcher.stop()
+    stop(couriers)
     logging.info("Stopped")
     return 0
 
 
-def _application(arguments: argparse.Namespace) -> tuple[Flask, Watcher]:
-    """The pages, and what looks after the acknowledgements. Raises ValueError, StoreError or PasswordError."""
+def _application(arguments: argparse.Namespace) -> tuple[Flask, Watcher, list[Courier]]:
+    """The pages, what looks after the acknowledgements, and what delivers.
+
+    Raises ValueError, StoreError or PasswordError.
+    """
     token = _token(arguments.token_file)
     retention = _seconds(os.environ.get("RETENTION", "").strip() or "365d")
     database = Database(arguments.data_dir / "responder.sqlite")
     store, ledger = Store(database, retention), Ledger(database, retention)
-    metrics = Metrics(store, ledger)
+    outbox = Outbox(database, retention)
+    metrics = Metrics(store, ledger, outbox)
     try:
         key = kept_key(arguments.data_dir)
     except OSError as error:
         raise ValueError(f"--data-dir {arguments.data_dir}: the key can't be made: {error.strerror}.") from error
     # A cookie for https alone, once people come by https.
-    secure = os.environ.get("RESPONDER_URL", "").strip().lower().startswith("https://")
+    responder_url = os.environ.get("RESPONDER_URL", "").strip()
+    secure = responder_url.lower().startswith("https://")
     access = Access(Sessions(database, arguments.password_file, key), Attempts(), token, key, secure)
     alertmanager = Alertmanager(_url("alertmanager", arguments), arguments.alertmanager_password_file)
     acknowledger = Acknowledger(ledger, alertmanager, Prometheus(_url("prometheus", arguments)))
     app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks)
-    return app, Watcher(acknowledger, lambda: metrics.error("acknowledgements"))
+    add_notify(app, outbox, metrics, token, arguments.contacts_file, responder_url)
+    add_deliveries_page(app, outbox)
+    couriers = [
+        Courier(outbox, channel, partial(deliver, outbox, arguments.contacts_file), GIVE_UP_SECONDS, metrics.delivery)
+        for channel in CHANNELS
+    ]
+    watcher = Watcher(acknowledger, lambda: metrics.error("acknowledgements"))
+    return app, watcher, couriers
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -103,6 +124,7 @@ def _arguments() -> argparse.Namespace:
         "--alertmanager-password-file", type=Path, metavar="F", help="of its user admin; default: it asks for none"
     )
     parser.add_argument("--prometheus", default="http://127.0.0.1:9090", metavar="URL", help="default: %(default)s")
+    parser.add_argument("--contacts-file", type=Path, metavar="F", help="whom SMS and phone reach; default: nobody")
     parser.add_argument("--timezone-file", type=Path, metavar="F", help="names the zone of shown times; default: UTC")
     parser.add_argument("--data-dir", required=True, type=Path, metavar="DIR", help="where the database is or is made")
     parser.add_argument(

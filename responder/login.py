@@ -20,8 +20,10 @@ from responder.database import StoreError
 from responder.metrics import Metrics
 from responder.sessions import PasswordError, Sessions, csrf_is_right, csrf_token
 
-# They tell nothing of a bot's money; the webhook has a token of its own.
-OPEN = {"static", "healthy", "ready", "exposition", "receive", "runbook_list", "runbook", "login", "log_in"}
+# They tell nothing of a bot's money.
+OPEN = {"static", "healthy", "ready", "exposition", "runbook_list", "runbook", "login", "log_in"}
+# Not for people: senders have a token.
+TOKEN_ONLY = {"receive", "notify", "notify_test"}
 # Also for programs, with the webhook's token.
 FOR_PROGRAMS = {"messages"}
 BROWSER_COOKIE = "responder_browser"
@@ -70,8 +72,10 @@ def add_login(app: Flask, access: Access, metrics: Metrics) -> None:
 def _add_guard(app: Flask, access: Access) -> None:
     @app.before_request
     def guard() -> ResponseReturnValue | None:
-        if request.endpoint in (None, "receive") or (request.endpoint in FOR_PROGRAMS and is_program(access.token)):
+        if request.endpoint is None or request.endpoint in TOKEN_ONLY:
             return None  # no page, or its own affair
+        if request.endpoint in FOR_PROGRAMS and is_program(access.token):
+            return None
         try:
             g.logged_in = access.sessions.holds()
         except (PasswordError, StoreError):

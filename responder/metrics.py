@@ -9,12 +9,15 @@ from prometheus_client.core import GaugeMetricFamily
 
 from responder.database import StoreError
 from responder.ledger import Ledger
+from responder.outbox import Outbox
 from responder.store import Store
 from responder.webhook import Notification
 
 SEVERITIES = ("critical", "warning", "info")
 REASONS = ("unauthorized", "too_large", "invalid", "database", "password", "acknowledgements")
 LOGINS = ("right", "wrong", "limited")
+CHANNELS = ("sms", "phone", "webhook")
+DELIVERIES = ("delivered", "failed", "given_up")
 MAX_ACKNOWLEDGED = 100  # series; what is acknowledged now is mostly none, one or two
 MAX_LABEL = 100
 
@@ -22,11 +25,12 @@ MAX_LABEL = 100
 class Metrics:
     """Own registry; every known series is there from the start."""
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    def __init__(self, store: Store, ledger: Ledger, outbox: Outbox) -> None:
         """Starts the counters at 0."""
         self.registry = CollectorRegistry()
         self._store = store
         self._ledger = ledger
+        self._outbox = outbox
         self._messages = Counter(
             "trading_bot_responder_messages",
             "Messages received, one for each alert in a notification",
@@ -39,6 +43,12 @@ class Metrics:
         self._logins = Counter(
             "trading_bot_responder_logins", "Attempts to log in, by result", ["result"], registry=self.registry
         )
+        self._deliveries = Counter(
+            "trading_bot_responder_deliveries",
+            "Attempts to deliver by a channel that succeeded or failed, and what was given up",
+            ["channel", "result"],
+            registry=self.registry,
+        )
         for status in ("firing", "resolved"):
             for severity in (*SEVERITIES, "other"):
                 self._messages.labels(status, severity)
@@ -46,6 +56,9 @@ class Metrics:
             self._errors.labels(reason)
         for result in LOGINS:
             self._logins.labels(result)
+        for channel in CHANNELS:
+            for outcome in DELIVERIES:
+                self._deliveries.labels(channel, outcome)
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
@@ -63,6 +76,10 @@ class Metrics:
         """Counts an attempt to log in."""
         self._logins.labels(result).inc()
 
+    def delivery(self, channel: str, result: str, count: int = 1) -> None:
+        """Counts attempts to deliver, or what was given up."""
+        self._deliveries.labels(channel, result).inc(count)
+
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """What the database tells; no series while it can't be read."""
         last = GaugeMetricFamily(
@@ -72,6 +89,9 @@ class Metrics:
             "trading_bot_acknowledged_timestamp_seconds",
             "When an incident was acknowledged, and by whom, as long as that holds",
             labels=["condition", "bot", "severity", "by"],
+        )
+        waiting = GaugeMetricFamily(
+            "trading_bot_responder_deliveries_waiting", "Messages that wait for their delivery", labels=["channel"]
         )
         try:
             told = self._store.last_told()
@@ -83,7 +103,11 @@ class Metrics:
             }
             for labels, at in series.items():
                 acknowledged.add_metric(labels, at)
+            counts = self._outbox.waiting()
+            for channel in CHANNELS:
+                waiting.add_metric([channel], counts.get(channel, 0))
         except StoreError:
             pass
         yield last
         yield acknowledged
+        yield waiting

@@ -12,24 +12,21 @@ from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, ServiceUnavailable
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from responder import links
 from responder.acknowledge import Acknowledger
 from responder.acknowledge_page import add_acknowledge_page
 from responder.database import StoreError
-from responder.login import Access, add_login, is_program
+from responder.login import Access, add_login
 from responder.metrics import Metrics
+from responder.receiving import MAX_BODY_BYTES, notification
 from responder.runbooks import Runbooks
 from responder.sessions import PasswordError
 from responder.store import Store
-from responder.webhook import Notification
 
-MAX_BODY_BYTES = 1024 * 1024
 PAGE_SIZE = 50
 MAX_PAGE = 100_000
-MAX_FAULTS = 10
 # No script at all, and nothing from elsewhere: what an alert says can't act on the page.
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -89,25 +86,10 @@ def create_app(
 def _add_api(app: Flask, store: Store, token: str, metrics: Metrics) -> None:
     @app.post("/api/v1/alerts")
     def receive() -> ResponseReturnValue:
-        if not is_program(token):
-            metrics.error("unauthorized")
-            return {"error": "The header Authorization must be `Bearer TOKEN`, with the token of --token-file."}, 401
-        try:
-            notification = Notification.model_validate_json(request.get_data())
-        except RequestEntityTooLarge:
-            metrics.error("too_large")
-            log.warning("A message of over %s bytes was refused", MAX_BODY_BYTES)
-            return {"error": f"The body is over {MAX_BODY_BYTES} bytes: lower max_alerts in alertmanager.yml."}, 413
-        except ValidationError as error:
-            metrics.error("invalid")
-            faults = [f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()]
-            log.warning("A message was refused: %s", "; ".join(faults[:MAX_FAULTS]))
-            return {"error": "This isn't a webhook message of Alertmanager.", "faults": faults[:MAX_FAULTS]}, 400
-        store.add(notification)
-        metrics.received(notification)
-        if notification.truncated_alerts:
-            log.warning("Alertmanager left %s alerts out of a message", notification.truncated_alerts)
-        return {"kept": len(notification.alerts)}
+        received = notification(token, metrics)
+        store.add(received)
+        metrics.received(received)
+        return {"kept": len(received.alerts)}
 
     @app.get("/api/v1/messages")
     def messages() -> ResponseReturnValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from werkzeug.test import TestResponse
 from responder.acknowledge import Acknowledger
 from responder.alertmanager import Alertmanager
 from responder.attempts import Attempts
+from responder.contacts import CHANNELS
+from responder.courier import Courier
 from responder.database import Database
+from responder.deliveries_page import add_deliveries_page
 from responder.ledger import Ledger
 from responder.login import Access
 from responder.metrics import Metrics
+from responder.notify import add_notify, deliver
+from responder.outbox import Outbox
 from responder.prometheus import Prometheus
 from responder.sessions import Sessions
 from responder.store import Store
@@ -52,7 +58,16 @@ class Responder:
         self.acknowledger = Acknowledger(
             self.ledger, Alertmanager(self.alertmanager), Prometheus(self.prometheus), self.clock
         )
-        self.app: Flask = create_app(store, Metrics(store, self.ledger), access, self.acknowledger, zone, self.runbooks)
+        self.outbox = Outbox(database, 3600)
+        self.contacts_file = self.folder / "contacts.json"
+        metrics = Metrics(store, self.ledger, self.outbox)
+        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks)
+        add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, "http://localhost:8080")
+        add_deliveries_page(self.app, self.outbox)
+        self.couriers = [
+            Courier(self.outbox, channel, partial(deliver, self.outbox, self.contacts_file), 3600, metrics.delivery)
+            for channel in CHANNELS
+        ]
 
     def clock(self) -> float:
         return self.now

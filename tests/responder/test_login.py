@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 from responder.attempts import BURST, BURST_OF_ALL, MAX_KEYS, SECONDS, SECONDS_OF_ALL, Attempts, Bucket
-from responder.login import OPEN, local_path
+from responder.login import OPEN, TOKEN_ONLY, local_path
 from responder.sessions import kept_key
 from tests.responder.application import AUTHORIZED, PASSWORD, Responder, csrf, log_in
 from tests.responder.samples import body
@@ -34,8 +34,8 @@ def test_everything_is_guarded_unless_it_is_named_as_open(responder: Responder) 
             with responder.stranger().open(path, method=method) as answer:
                 if "/login?next=" in answer.headers.get("Location", "") or answer.status_code == 401:
                     guarded.add(rule.endpoint)
-    assert guarded == {"inbox", "messages", "acknowledge", "change", "logout", "receive"}
-    assert guarded.isdisjoint(OPEN - {"receive"})
+    assert guarded == {"inbox", "messages", "acknowledge", "change", "logout", "deliveries", *TOKEN_ONLY}
+    assert guarded.isdisjoint(OPEN)
 
 
 def test_after_the_log_in_comes_the_page_that_was_asked_for(responder: Responder) -> None:

@@ -36,11 +36,13 @@ def command(folder: Path, **changes: str) -> list[str]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def running(folder: Path, **options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(command(folder, listen=f"127.0.0.1:{port}"), cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command(folder, listen=f"127.0.0.1:{port}", **options), cwd=ROOT, stdout=log, stderr=log
+        )
 
     def ready() -> bool:
         assert process.poll() is None, (folder / "log").read_text()

@@ -1,0 +1,114 @@
+"""SMS and phone: what Alertmanager asks for goes into the outbox, from there by the service to the contacts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from flask import Flask, abort
+from flask.typing import ResponseReturnValue
+
+from responder import contacts, service, words
+from responder.contacts import Channel, ContactsError
+from responder.courier import DeliveryError
+from responder.metrics import Metrics
+from responder.outbox import Delivery, Entry, Outbox
+from responder.receiving import check_token, notification
+from responder.webhook import Alert, Notification
+
+# What comes again within this is Alertmanager's second attempt: its answer was lost. Its repeats come later.
+ONCE_SECONDS = 240.0
+GIVE_UP_SECONDS = 3600.0
+TITLES = {"sms": "SMS", "phone": "phone"}
+
+
+def add_notify(app: Flask, outbox: Outbox, metrics: Metrics, token: str, file: Path | None, responder_url: str) -> None:
+    """Adds /api/v1/notify/…; `file` is that of the contacts, `responder_url` is where links begin."""
+
+    @app.post("/api/v1/notify/<channel>/<role>")
+    def notify(channel: str, role: str) -> ResponseReturnValue:
+        received = notification(token, metrics)
+        kept = outbox.add(_entries(_channel(channel), role, received, file, responder_url))
+        return {"kept": kept}
+
+    @app.post("/api/v1/notify/test/<channel>")
+    def notify_test(channel: str) -> ResponseReturnValue:
+        check_token(token, metrics)
+        known = _channel(channel)
+        try:
+            everybody = contacts.read(file)
+        except ContactsError as error:
+            return {"error": f"{error}."}, 503
+        found = everybody.to_test(known)
+        url = everybody.url(known)
+        if not url or not found:
+            missing = f"{channel} number in contacts of monitoring.yml" if url else f"{channel.upper()}_URL in .env"
+            return {"error": f"{TITLES[channel]} isn't set up: there is no {missing}."}, 409
+        tell = partial(_told, url, words.test(known))
+        with ThreadPoolExecutor(4) as pool:
+            return {"contacts": list(pool.map(tell, found.items()))}
+
+
+def deliver(outbox: Outbox, file: Path | None, delivery: Delivery) -> None:
+    """Sends one row of the outbox; a role's is handed on to its contacts. Raises DeliveryError."""
+    channel = _known(delivery.channel)
+    try:
+        everybody = contacts.read(file)
+    except ContactsError as error:
+        raise DeliveryError(str(error)) from None
+    role, _, name = delivery.target.partition("/")
+    numbers = everybody.numbers(role, channel)
+    if not name and numbers:
+        outbox.add(
+            Entry(channel, target, delivery.title, delivery.payload, key=f"of {delivery.id}") for target in numbers
+        )
+        return
+    if delivery.target not in numbers:
+        raise DeliveryError(f"contacts of monitoring.yml has no {channel} number for {delivery.target}")
+    if not (url := everybody.url(channel)):
+        raise DeliveryError(f"{channel.upper()}_URL is not set in .env")
+    service.send(url, numbers[delivery.target], delivery.payload)
+
+
+def _entries(
+    channel: Channel, role: str, received: Notification, file: Path | None, responder_url: str
+) -> Iterable[Entry]:
+    """One for each contact; where none is found now, one for the role: it is tried again, and not lost."""
+    try:
+        targets = list(contacts.read(file).numbers(role, channel)) or [role]
+    except ContactsError:
+        targets = [role]
+    text = words.of(channel, received, responder_url)
+    first = next((alert for alert in received.alerts if alert.status == "firing"), received.alerts[0])
+    title = f"{words.title('sms', first)}, {first.status}"
+    return [Entry(channel, target, title, text, _key(received.alerts), ONCE_SECONDS) for target in targets]
+
+
+def _key(alerts: Iterable[Alert]) -> str:
+    """The same for the same alerts in the same state, whatever their values are by now."""
+    told = sorted((alert.fingerprint, alert.status, alert.starts_at.isoformat()) for alert in alerts)
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _told(url: str, text: str, contact: tuple[str, str]) -> dict[str, object]:
+    target, number = contact
+    error = ""
+    try:
+        service.send(url, number, text)
+    except DeliveryError as failure:
+        error = str(failure)
+    return {"contact": target, "delivered": not error, "error": error}
+
+
+def _channel(name: str) -> Channel:
+    if name not in contacts.CHANNELS:
+        abort(404, f"There is no channel {name[:20]!r}: it is one of {', '.join(contacts.CHANNELS)}.")
+    return _known(name)
+
+
+def _known(name: str) -> Channel:
+    return "sms" if name == "sms" else "phone"

@@ -1,0 +1,122 @@
+"""Sending through Apprise, which knows Twilio and some hundred services more.
+
+It is imported when something is sent, not before: without SMS and phone it costs nothing. Of its services only the one
+that is used is loaded, where its module has the name of its scheme (twilio, vonage, plivo …): all of them are 10 MB.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from responder.courier import DeliveryError
+
+if TYPE_CHECKING:
+    from apprise import AppriseAsset, NotifyBase
+
+# A service that answers late has sent it, and would send it again: so it has more than Apprise's 4 s to answer.
+READ_SECONDS = 15
+SEND_SECONDS = 30
+HIDDEN = "…"
+# What may stand in an address and is no secret, though it is said in errors.
+_PLAIN = re.compile(r"sms|call|text|yes|no|true|false|\d{1,2}(\.\d+)?", re.IGNORECASE)
+
+
+def send(url: str, number: str, text: str) -> None:
+    """Returns when the service has taken it, else raises DeliveryError, whose text has no part of `url` or `number`."""
+    try:
+        _send(url, number, text)
+    except DeliveryError as error:
+        raise DeliveryError(hide(str(error), url, number)) from None
+    except Exception as error:  # what it says is unknown, and may hold the address
+        raise DeliveryError(f"Apprise failed: {type(error).__name__}") from None
+
+
+def hide(text: str, url: str, number: str) -> str:
+    """The text without any part of the address that may be a secret, and without the number."""
+    try:
+        authority = urlsplit(url).netloc
+    except ValueError:
+        authority = ""
+    rest = url.partition("://")[2] or url
+    raw = {url, rest, authority, number, number.lstrip("+")}
+    for part in re.split(r"[/?&#]", rest):
+        _, _, value = part.rpartition("=")
+        raw |= {part if "=" not in part else value, *re.split(r"[:@]", value)}
+    parts = {each for part in raw for each in (part, unquote(part), quote(part, safe="")) if len(each) > 1}
+    secrets = sorted((part for part in parts if part != "{to}" and not _PLAIN.fullmatch(part)), key=len, reverse=True)
+    if not secrets:
+        return text
+    # A short one, such as `api`, only as a word. Services write an address's host in small letters.
+    patterns = (rf"\b{re.escape(part)}\b" if re.fullmatch(r"\w{1,5}", part) else re.escape(part) for part in secrets)
+    return re.sub("|".join(patterns), HIDDEN, text, flags=re.IGNORECASE)
+
+
+def _send(url: str, number: str, text: str) -> None:
+    if "{to}" not in url:
+        raise DeliveryError("its address in .env has no {to}, where the number goes")
+    import apprise
+
+    # It tells addresses in its log, some with their secrets.
+    logger = logging.getLogger(apprise.LOGGER_NAME)
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    # No redirects: they would carry the log-in along.
+    asset = apprise.AppriseAsset(app_id="Trading bots", http_redirects=False, async_mode=False)
+    address = url.replace("{to}", quote(number, safe=""))
+    if "rto=" not in address:
+        address += f"{'&' if '?' in address else '?'}rto={READ_SECONDS}"
+    service = _service(address, asset)
+    # Without a number that it understands, Twilio's would send to the sender's own.
+    if not getattr(service, "targets", True):
+        raise DeliveryError("the service doesn't take the number; it must look like +4915112345678")
+    sender = apprise.Apprise(asset=asset)
+    sender.add(service)
+    result = sender.notify(text, body_format=apprise.NotifyFormat.TEXT, timeout=SEND_SECONDS)
+    if not result:
+        told = " ".join(entry.message for entry in result.logs() if entry.level in ("WARNING", "ERROR", "CRITICAL"))
+        raise DeliveryError(told or f"the service did not take it ({result.status.name.lower()})")
+
+
+def _service(address: str, asset: AppriseAsset) -> NotifyBase:
+    import apprise
+
+    schema = address.partition("://")[0].lower()
+    if not re.fullmatch(r"[a-z0-9]+", schema):
+        raise DeliveryError("its address in .env doesn't begin like twilio://")
+    service = None
+    if plugin := _plugin(schema):
+        parts = plugin.parse_url(address)
+        if parts:
+            try:
+                service = plugin(**{**parts, "asset": asset})
+            except (apprise.exception.AppriseException, TypeError) as error:
+                raise DeliveryError(f"its address in .env is not right: {error}") from None
+    else:
+        service = apprise.Apprise.instantiate(address, asset=asset)
+    if service is None:
+        raise DeliveryError(f"its address in .env, {schema}://…, is none that Apprise takes")
+    return service
+
+
+def _plugin(schema: str) -> type[NotifyBase] | None:
+    """The service, if its module is named like its scheme."""
+    from apprise import NotifyBase
+
+    try:
+        module = importlib.import_module(f"apprise.plugins.{schema}")
+    except ImportError:
+        return None
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    services = [value for value in own if isinstance(value, type) and issubclass(value, NotifyBase)]
+    return next((service for service in services if service.enabled and schema in _schemes(service)), None)
+
+
+def _schemes(plugin: type[NotifyBase]) -> set[str]:
+    schemes: set[str] = set()
+    for names in (plugin.protocol, plugin.secure_protocol):
+        schemes |= {names} if isinstance(names, str) else set(names or ())
+    return schemes

@@ -1,0 +1,246 @@
+"""The outbox and its couriers: nothing lost, nothing twice, in order, no target held up by another."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from responder.courier import Courier, DeliveryError, stop
+from responder.database import Database, StoreError
+from responder.outbox import Delivery, Entry, Outbox, backoff
+from tests.stack import wait_for
+
+HOUR = 3600.0
+
+
+class World:
+    """An outbox, a courier whose clock stands still, and the other side."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "responder.sqlite"
+        self.outbox = Outbox(Database(self.path, lock_seconds=0.1), HOUR)
+        self.now = 1000.0
+        self.broken: set[str] = set()
+        self.came: list[str] = []
+        self.attempts: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.courier = Courier(self.outbox, "sms", self.deliver, HOUR, self.counted, lambda: self.now)
+
+    def deliver(self, delivery: Delivery) -> None:
+        self.attempts.append(delivery.payload)
+        if {delivery.target, delivery.payload} & self.broken:
+            raise DeliveryError(f"{delivery.target} is\nnot there")
+        self.came.append(delivery.payload)
+
+    def counted(self, channel: str, result: str, count: int) -> None:
+        assert channel == "sms"
+        self.counts[result] = self.counts.get(result, 0) + count
+
+    def add(self, *payloads: str, target: str = "anna", key: str = "", once_seconds: float = 240) -> int:
+        return self.outbox.add(Entry("sms", target, f"of {text}", text, key, once_seconds) for text in payloads)
+
+    def run(self) -> None:
+        """All that can be tried now."""
+        while self.courier.step():
+            pass
+
+    def later(self, seconds: float) -> None:
+        """Time passes, for the rows too."""
+        self.now += seconds
+        with sqlite3.connect(self.path) as connection:
+            connection.execute(
+                "UPDATE outbox SET created = created - ?1, next_attempt = next_attempt - ?1, changed = changed - ?1",
+                (seconds,),
+            )
+        connection.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_messages_go_once_and_in_order(world: World) -> None:
+    world.add("1", "2")
+    world.add("3")
+    world.run()
+    world.run()
+    assert world.came == ["1", "2", "3"]
+    assert world.counts == {"delivered": 3} and world.outbox.waiting() == {}
+    (last, *_) = world.outbox.latest(limit=10)
+    assert (last.state, last.title, last.payload, last.attempts, last.error) == ("delivered", "of 3", "", 1, "")
+
+
+def test_another_channels_messages_stay(world: World) -> None:
+    world.outbox.add([Entry("webhook", "ledger", "a trade", "{}")])
+    world.run()
+    assert world.outbox.waiting() == {"webhook": 1} and not world.attempts
+
+
+def test_a_failed_message_is_tried_again_after_growing_waits(world: World) -> None:
+    world.broken = {"anna"}
+    world.add("1")
+    for seconds in (0.5, 0.5, 1, 1, 2, 2):
+        world.run()
+        world.later(seconds)
+    world.run()
+    # At 0, 1, 3 and 7 s.
+    assert len(world.attempts) == 4
+    (row,) = world.outbox.latest(limit=10)
+    assert (row.state, row.error) == ("waiting", "anna is not there")
+    world.broken = set()
+    world.later(300)
+    world.run()
+    assert world.came == ["1"] and world.outbox.latest(limit=1)[0].state == "delivered"
+
+
+def test_the_longest_wait_is_five_minutes() -> None:
+    assert [backoff(n) for n in (1, 2, 9, 10, 5000)] == [1, 2, 256, 300, 300]
+
+
+def test_a_message_that_can_not_go_lets_the_others_pass_after_half_a_minute(world: World) -> None:
+    world.broken = {"1"}
+    world.add("1", "2", "3")
+    for seconds in (1, 2, 4, 8, 16):
+        world.run()
+        world.later(seconds)
+    assert world.came == [] and world.attempts == ["1"] * 5
+    for _ in range(2):
+        world.run()
+        world.later(1)
+    assert world.came == ["2", "3"]
+    world.broken = set()
+    world.later(300)
+    world.run()
+    assert world.came == ["2", "3", "1"]
+
+
+def test_after_a_short_outage_they_come_in_order(world: World) -> None:
+    world.broken = {"anna"}
+    world.add("1", "2", "3")
+    for seconds in (1, 2, 4):
+        world.run()
+        world.later(seconds)
+    world.broken = set()
+    world.run()
+    assert world.came == ["1", "2", "3"]
+
+
+def test_after_a_long_outage_all_come(world: World) -> None:
+    world.broken = {"anna"}
+    world.add("1", "2", "3")
+    for _ in range(20):
+        world.run()
+        world.later(60)
+    world.broken = set()
+    world.later(300)
+    world.run()
+    assert sorted(world.came) == ["1", "2", "3"]
+
+
+def test_a_dead_target_holds_up_no_other_and_is_not_hammered(world: World) -> None:
+    world.broken = {"ben"}
+    world.add(*(str(number) for number in range(50)), target="ben")
+    world.add("a", "b")
+    world.run()
+    assert world.came == ["a", "b"] and len(world.attempts) == 3
+
+
+def test_what_failed_for_long_is_given_up_with_its_error(world: World) -> None:
+    world.broken = {"anna"}
+    world.add("1", "2")
+    world.run()
+    world.later(HOUR - 10)
+    world.add("3")
+    world.run()
+    assert world.outbox.waiting() == {"sms": 3}
+    world.later(301)
+    world.run()
+    rows = {row.title: row for row in world.outbox.latest(limit=10)}
+    assert [rows[f"of {n}"].state for n in "123"] == ["given up", "given up", "waiting"]
+    assert (rows["of 2"].error, rows["of 2"].payload) == ("anna is not there", "")
+    assert world.counts == {"failed": 3, "given_up": 2}
+
+
+def test_what_waited_while_the_responder_was_away_is_tried(world: World) -> None:
+    world.add("1")
+    world.later(10 * HOUR)
+    world.run()
+    assert world.came == ["1"]
+
+
+def test_a_clock_set_back_holds_up_nothing(world: World) -> None:
+    world.broken = {"anna"}
+    world.add("1")
+    world.run()
+    world.later(-10 * HOUR)
+    world.broken = set()
+    world.now += 11 * HOUR
+    world.run()
+    assert world.came == ["1"]
+
+
+def test_a_key_is_taken_once_within_its_time(world: World) -> None:
+    assert world.add("1", key="k") == 1
+    assert world.add("1", key="k") == 0
+    assert world.add("1", key="k", target="ben") == 1
+    assert world.add("1", "1") == 2
+    world.later(239)
+    assert world.add("1", key="k") == 0
+    world.later(2)
+    assert world.add("1", key="k") == 1
+
+
+def test_a_delivery_that_was_not_written_down_is_not_sent_again(world: World) -> None:
+    world.add("1")
+    blocker = sqlite3.connect(world.path, isolation_level=None)
+
+    def deliver(delivery: Delivery) -> None:
+        blocker.execute("BEGIN IMMEDIATE")
+        world.deliver(delivery)
+
+    courier = Courier(world.outbox, "sms", deliver, HOUR, world.counted)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            courier.step()
+    blocker.close()
+    assert courier.step() is False
+    assert world.came == ["1"] and world.outbox.latest(limit=1)[0].state == "delivered"
+
+
+def test_a_fault_of_our_own_is_said_without_its_text(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def deliver(delivery: Delivery) -> None:
+        raise RuntimeError(f"twilio://secret {delivery.id}")
+
+    world.add("1")
+    courier = Courier(world.outbox, "sms", deliver, HOUR, world.counted)
+    courier.step()
+    assert world.outbox.latest(limit=1)[0].error.startswith("A fault of the responder's own (RuntimeError)")
+    assert "test_outbox.py" in caplog.text and "secret" not in caplog.text
+
+
+def test_nothing_is_kept_of_a_transaction_that_failed(world: World) -> None:
+    with pytest.raises(ValueError), Database(world.path).writing() as connection:
+        world.outbox.put(connection, [Entry("sms", "anna", "t", "1")])
+        raise ValueError
+    assert world.outbox.waiting() == {}
+
+
+def test_what_is_done_is_forgotten_after_the_retention_and_what_waits_is_not(world: World) -> None:
+    world.add("1")
+    world.run()
+    world.broken = {"anna"}
+    world.add("2")
+    world.later(2 * HOUR)
+    Outbox(Database(world.path), HOUR).add([Entry("sms", "anna", "of 3", "3")])
+    assert [row.title for row in world.outbox.latest(limit=10)] == ["of 3", "of 2"]
+
+
+def test_the_thread_delivers_at_once_and_ends(world: World) -> None:
+    world.courier.start()
+    world.add("1", "2")
+    wait_for("both came", lambda: len(world.came) == 2)
+    stop([world.courier])
+    assert not world.courier.is_alive() and world.outbox.waiting() == {}
