@@ -19,8 +19,22 @@ class Trouble(HttpServer[T]):
         super().__init__()
         self.trouble: dict[str, int] = {}  # by word the status; 0 breaks off the connection
         self.failed: Counter[str] = Counter()
+        self._closed = False
+
+    def close(self) -> None:
+        """Nobody listens any more, and what is connected is broken off."""
+        self._closed = True
+        super().__exit__()
+
+    def open(self) -> None:
+        """Somebody listens again, at the same port."""
+        self._closed = False
+        self._listen(self._server.server_port)
+        super().__enter__()
 
     def _post(self, request: Request) -> tuple[int, str]:
+        if self._closed:
+            raise ConnectionResetError
         for word, status in self.trouble.items():
             if word in request.body.decode():
                 self.failed[word] += 1
@@ -49,6 +63,14 @@ class TroubledSmtp(SmtpServer):
         super().__init__()
         self.trouble: dict[str, int] = {}
         self.failed: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self.__exit__()
+
+    def open(self) -> None:
+        """Somebody listens again, at the same port."""
+        self.__enter__()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Called by aiosmtpd with a whole mail."""

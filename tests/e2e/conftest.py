@@ -10,6 +10,7 @@ from tests.e2e.ladder import Ladder
 from tests.e2e.messaging import STAGES, World
 from tests.e2e.side_by_side import Running, run, selected
 
+
 @pytest.fixture(scope="package")
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """All selected tests that run side by side, begun."""

@@ -191,7 +191,7 @@ class Ladder(Stack):
             return sum("metronome" in message["text"] for message in self.telegram.messages)
 
         before = told()
-        wait_for(f"{flushes} cooldowns", lambda: told() > before + flushes, 60)
+        wait_for(f"{flushes} cooldowns", lambda: told() > before + flushes, 60 + 10 * flushes)
 
 
 def _shorten_ages(rule: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ class Kind(NamedTuple):
     """How many Alertmanagers an office has, their options, and how much slower its clocks run than those of others."""
 
     options: Sequence[str] = ()
-    count: int = 1
+    peers: int = 1
     slower: float = 1
 
 
@@ -73,14 +73,14 @@ STAGES = {
         "steady": Kind(),
         # As shipped: what was told is written down once in 30 s; but of a faster clock.
         "killed": Kind(["--data.maintenance-interval=500ms"]),
-        "pair": Kind(_PAIR, count=2),
+        "pair": Kind(_PAIR, peers=2),
     },
     "long": {
         "steady": Kind(["--data.maintenance-interval=500ms"]),
         "restarted": Kind(["--data.maintenance-interval=500ms"]),
         # As shipped.
         "unsaved": Kind(["--data.maintenance-interval=30s"]),
-        "pair": Kind([*_PAIR, "--data.maintenance-interval=500ms"], count=2, slower=5),
+        "pair": Kind([*_PAIR, "--data.maintenance-interval=500ms"], peers=2, slower=5),
     },
 }
 
@@ -95,13 +95,13 @@ class Office:
         self.cooldown = COOLDOWN * kind.slower
         self._page = page
         self._slower = kind.slower
-        gossip = [f"127.0.0.1:{free_port()}" for _ in range(kind.count)]
+        gossip = [f"127.0.0.1:{free_port()}" for _ in range(kind.peers)]
         self.alertmanagers: list[Daemon] = []
         for number, address in enumerate(gossip):
             own = folder / f"{name}-{number}"
             own.mkdir(parents=True)
             cluster = ["--cluster.listen-address="]
-            if kind.count > 1:
+            if kind.peers > 1:
                 others = [f"--cluster.peer={other}" for other in gossip if other != address]
                 cluster = [f"--cluster.listen-address={address}", f"--cluster.peer-name=peer-{number}", *others]
             files = [f"--config.file={self._config(own)}", f"--storage.path={own / 'data'}"]
