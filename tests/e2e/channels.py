@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from contextlib import ExitStack
 from typing import Any, Self
@@ -10,6 +11,18 @@ from typing import Any, Self
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.channels import HttpServer, Mail, Request, SlackServer, SmtpServer, T, TelegramServer, WebhookServer
+
+
+def mentions(text: str, bot: str) -> bool:
+    """Whether a text is about a bot, not one whose name is longer."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(bot)}(?![\w-])", text))
+
+
+def words(document: Any) -> str:
+    """All texts of a JSON document."""
+    if isinstance(document, dict | list):
+        return "\n".join(map(words, document.values() if isinstance(document, dict) else document))
+    return str(document)
 
 
 class Trouble(HttpServer[T]):
@@ -108,8 +121,8 @@ class Channels:
         if channel == "email":
             return [mail.text for mail in self.email.messages]
         if channel == "discord":
-            return [request.body.decode() for request in self.discord.messages]
-        return [json.dumps(message, ensure_ascii=False) for message in self.slack.messages]
+            return [words(json.loads(request.body)) for request in self.discord.messages]
+        return [words(message) for message in self.slack.messages]
 
     def alerts(self, channel: str, bot: str) -> list[dict[str, Any]]:
         """The alerts of a bot as the inbox or the webhook received them."""
@@ -121,7 +134,7 @@ class Channels:
         """What a channel told of a bot, such as ["firing", "resolved"]."""
         if channel in ("inbox", "webhook"):
             return [alert["status"] for alert in self.alerts(channel, bot)]
-        return [_status(text) for text in self.texts(channel) if bot in text]
+        return [_status(text) for text in self.texts(channel) if mentions(text, bot)]
 
     def __enter__(self) -> Self:
         for name in self.NAMES:

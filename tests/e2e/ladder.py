@@ -17,6 +17,7 @@ import requests
 import yaml
 
 from tests.channels import SlackServer, SmtpServer, TelegramServer, WebhookServer
+from tests.e2e.channels import mentions, words
 from tests.e2e.messaging import faster
 from tests.e2e.page import Page
 from tests.rules.delays import seconds
@@ -171,13 +172,15 @@ class Ladder(Stack):
 
     def told(self, role: str, bot: str) -> dict[str, int]:
         """How often the contact of a role was told of a bot, by channel."""
-        sent = [(unquote(request.path), request.body.decode()) for request in self.service.messages]
+        sent = [(unquote(request.path), words(json.loads(request.body))) for request in self.service.messages]
         counts = {
-            channel: sum(path.startswith(f"/{channel}/{number(role, channel)}") and bot in body for path, body in sent)
+            channel: sum(
+                path.startswith(f"/{channel}/{number(role, channel)}") and mentions(body, bot) for path, body in sent
+            )
             for channel in ("phone", "sms")
         }
         address = CONTACTS[role][0]["email"]
-        counts["email"] = sum(address in mail.recipients and bot in mail.text for mail in self.email.messages)
+        counts["email"] = sum(address in mail.recipients and mentions(mail.text, bot) for mail in self.email.messages)
         return {channel: count for channel, count in counts.items() if count}
 
     def wait_told(self, role: str, bot: str, *channels: str) -> None:

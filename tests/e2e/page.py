@@ -31,14 +31,11 @@ class Page:
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
-    def set(self, name: str, value: float | None = 1, **labels: str) -> None:
-        """Sets a series, or takes it away."""
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Sets a series."""
         key = name + "{" + ",".join(f"{label}={json.dumps(text)}" for label, text in labels.items()) + "}"
         with self._lock:
-            if value is None:
-                self._series.pop(key, None)
-            else:
-                self._series[key] = value
+            self._series[key] = value
 
     def text(self, _path: str) -> str:
         """What is answered."""
