@@ -78,6 +78,10 @@ class Receivers:
                     self._models.setdefault(channel, config)
             for webhook in _webhooks(receiver):
                 self._models.setdefault(kind_of(webhook), webhook)
+        for channel in ("sms", "phone"):
+            url = {"url": f"http://{INBOX}{_NOTIFY}{channel}/{ADMINISTRATOR}"}
+            self._models.setdefault(channel, {**self._models.get("inbox", {}), **url})
+        self.has_inbox = "inbox" in self._models
         self.configured = frozenset((ready.keys() | reached) & self._models.keys() & set(CHANNELS))
 
     def of_table(self, receiver: Config) -> Told:
@@ -133,7 +137,7 @@ class Receivers:
                 expanded.append({**configs[0], "to": ", ".join(told.contacts.emails)})
             if expanded:
                 made[key] = copy.deepcopy(expanded)
-        webhooks = [self._webhook("inbox", receiver)] if inbox and "inbox" in self._models else []
+        webhooks = [self._webhook("inbox", receiver)] if inbox and self.has_inbox else []
         if "webhook" in told.channels:
             webhooks += self._ready["webhook"](self._webhook("webhook", receiver))
         yours = [(channel, ADMINISTRATOR) for channel in ("phone", "sms") if channel in told.channels]

@@ -28,6 +28,8 @@ FAILING = "all-but-the-failing"
 QUIET_HOURS, QUIET_ESCALATION = "quiet-hours", "quiet-hours-of-escalation"
 # An escalation comes when nobody has answered: of what was told when the quiet hours ended, nobody could before.
 _LATER_MINUTES = 60
+_INTERVALS = ("mute_time_intervals", "active_time_intervals")
+_NOT_INHERITED = {"routes", "matchers", "continue", *_INTERVALS}
 # What is muted is looked at again after a group_interval: one of a day could end in the next night.
 _LOOK_AGAIN, _LOOK_AGAIN_SECONDS = "1h", 3600
 
@@ -45,7 +47,7 @@ class Routes:
     def of(self, route: Config, above: Config | None = None) -> dict[str, Any]:
         """A route and those below it, as they run."""
         whole = {**(above or {}), **route}
-        inherited = {key: value for key, value in whole.items() if key not in ("routes", "matchers", "continue")}
+        inherited = {key: value for key, value in whole.items() if key not in _NOT_INHERITED}
         children = [self.of(child, inherited) for child in route.get("routes", [])]
         children += self._below(whole)
         made = {key: value for key, value in route.items() if key != "routes"}
@@ -69,15 +71,13 @@ class Routes:
             if quiet:
                 made += self._quietly(route, receiver, name, matchers)
             elif name != receiver["name"]:
-                made.append({"matchers": matchers, "receiver": self._add(receiver, name)})
+                made.append({"matchers": matchers, "receiver": self._add(receiver, name), **_intervals(route)})
         return made
 
     def _way(self, route: Config, receiver: Config, severity: str) -> tuple[str, bool]:
         """How a severity is told: the receiver's name, and whether the quiet hours hold."""
         channels = self._channels.get(severity) if role_of(receiver) == ADMINISTRATOR else None
-        name = f"{severity}-by-{'-'.join(channels)}" if channels else receiver["name"]
-        if channels and receiver["name"].endswith("-once"):
-            name += "-once"
+        name = f"{receiver['name']}-{severity}" if channels else receiver["name"]
         is_report = any(f'alertname="{report}"' in route.get("matchers", []) for report in REPORTS)
         return name, self._quiet is not None and severity in QUIETER and not is_report
 
@@ -86,16 +86,22 @@ class Routes:
         if not any(matcher.startswith("alertname=") for matcher in route.get("matchers", [])):
             matchers = [*matchers, 'condition!~"daily_summary|weekly_summary"']
         inbox = "inbox-once" if receiver["name"].endswith("-once") else "inbox"
-        self.made.setdefault(inbox, self._receivers.inbox(inbox, receiver))
         escalation = any(matcher.startswith('alertname="Escalation') for matcher in route.get("matchers", []))
         told = {
             "matchers": matchers,
             "receiver": self._add(receiver, name, inbox=False),
-            "mute_time_intervals": [QUIET_ESCALATION if escalation else QUIET_HOURS],
+            **_intervals(route),
         }
+        told["mute_time_intervals"] = [
+            *told.get("mute_time_intervals", []),
+            QUIET_ESCALATION if escalation else QUIET_HOURS,
+        ]
         if _seconds(route.get("group_interval", "5m")) > _LOOK_AGAIN_SECONDS:
             told["group_interval"] = _LOOK_AGAIN
-        return [{"matchers": matchers, "receiver": inbox, "continue": True}, told]
+        if not self._receivers.has_inbox:
+            return [told]
+        self.made.setdefault(inbox, self._receivers.inbox(inbox, receiver))
+        return [{"matchers": matchers, "receiver": inbox, "continue": True, **_intervals(route)}, told]
 
     def _failing(self, receiver: Config, channel: str) -> dict[str, Any]:
         name = f"all-but-{channel}"
@@ -103,12 +109,17 @@ class Routes:
         return {"matchers": [f'channel="{channel}"'], "receiver": name}
 
     def _add(self, receiver: Config, name: str, *, inbox: bool = True) -> str:
-        """The name of a receiver that tells what a committed one tells, by the channels that its name says."""
-        channels = self._channels.get(name.partition("-by-")[0]) if name != receiver["name"] else None
+        """The name of a receiver in the place of a committed one: by the channels of the severity that it ends with."""
+        channels = self._channels.get(name.removeprefix(f"{receiver['name']}-"))
         told: Told = self._receivers.of(channels) if channels else self._receivers.of_table(receiver)
         name += "" if inbox else "-by-day"
         self.made.setdefault(name, self._receivers.make(receiver, told, name=name, inbox=inbox))
         return name
+
+
+def _intervals(route: Config) -> dict[str, Any]:
+    """A route's own time intervals, which those below it don't inherit."""
+    return {key: list(route[key]) for key in _INTERVALS if key in route}
 
 
 def time_intervals(quiet: QuietHours | None, zone: str) -> list[dict[str, Any]]:

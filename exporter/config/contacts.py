@@ -100,6 +100,8 @@ class ContactsEntry(Entry):
 
 
 def _channels(value: object) -> object:
+    if value is None:
+        return None
     value = _listed(value)
     allowed = f"must be a list of channels, at least one of: {', '.join(CHANNELS)}"
     if not isinstance(value, tuple) or not value or not all(isinstance(name, str) for name in value):

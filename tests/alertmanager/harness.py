@@ -32,16 +32,20 @@ class Alerting:
         settings: Mapping[str, str],
         change: Callable[[dict[str, Any]], None] | None = None,
         zone: str = "UTC",
+        monitoring: str = "",
     ) -> None:
-        """`settings` are variables of .env; `change` edits the rendered configuration; times are told in `zone`."""
+        """`settings` are variables of .env, `monitoring` more of monitoring.yml; times are told in `zone`.
+
+        `change` edits the rendered configuration.
+        """
         self._folder = folder
         self._ports = {name: free_port() for name in ("alertmanager", "responder")}
         self._out = folder / "out"
         addresses = {f"{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in self._ports.items()}
         self._environment = {**addresses, **settings}
-        monitoring = folder / "monitoring.yml"
-        monitoring.write_text(f"timezone: {zone}\n")
-        run(self._environment, self._out, monitoring=monitoring)
+        path = folder / "monitoring.yml"
+        path.write_text(f"timezone: {zone}\n{monitoring}")
+        run(self._environment, self._out, monitoring=path)
         path = self._out / "alertmanager" / "alertmanager.yml"
         document = yaml.safe_load(path.read_text())
         shorten(document["route"])

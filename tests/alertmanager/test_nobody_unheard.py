@@ -148,7 +148,7 @@ CASES = st.builds(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CASES)
 def test_nobody_unheard(case: Rendered) -> None:
     anybody = bool(case.yours) or any(case.reachable(role) for role in ROLES)

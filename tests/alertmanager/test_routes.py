@@ -1,8 +1,7 @@
-"""Who is told what: the committed file and every combination of channels, asked with the real amtool."""
+"""Who is told what: the committed file and some rendered ones, asked with the real amtool."""
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,20 +12,27 @@ import pytest
 import yaml
 
 from init.run import ROOT, run
+from tests.alertmanager.test_nobody_unheard import SETTINGS
+from tests.alertmanager.walk import Heard, behind, heard, routes
 from tests.binaries import binary
-from tests.rules.delays import matches
 
 COMMITTED = ROOT / "alertmanager" / "alertmanager.yml"
-CHANNELS = {
-    "telegram": {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_CHAT_ID": "1,2"},
-    "slack": {"SLACK_WEBHOOK_URL": "https://hooks.example.org/x"},
-    "email": {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "a@example.org", "SMTP_TO": "b@example.org"},
-    "heartbeat": {"HEARTBEAT_URL": "https://heartbeat.example.org/x"},
+PEOPLE = {"telegram", "slack", "email", "sms"}
+LISTENING = {"discord", "webhook"}
+MONITORING = """
+contacts:
+  administrator: [{name: Me, sms: "+4915100000000"}]
+  manager: [{name: Anna, phone: "+4915100000001", sms: "+4915100000001", email: anna@example.org}]
+channels: {warning: [slack]}
+quiet_hours: {from: "22:00", to: "07:00"}
+"""
+# By name: the channels, and monitoring.yml.
+RENDERED = {
+    "none": ([], "bots: []"),
+    "email": (["email"], "bots: []"),
+    "all": (list(SETTINGS), "bots: []"),
+    "all and monitoring.yml": (list(SETTINGS), MONITORING),
 }
-PEOPLE = {"telegram", "slack", "email"}
-COMBINATIONS = [
-    frozenset(chosen) for count in range(len(CHANNELS) + 1) for chosen in itertools.combinations(CHANNELS, count)
-]
 
 Row = tuple[str, dict[str, str], set[str], str, str]
 
@@ -40,32 +46,26 @@ def of_bot(alert: str, severities: str, wanted: set[str], cooldown: str, wait: s
     ]
 
 
-def escalation(alert: str, condition: str, row: str, cooldown: str) -> Row:
+def escalation(alert: str, severity: str, role: str, wanted: set[str], cooldown: str, wait: str = "5s") -> Row:
     """The row of an escalation, which has the labels of what it escalates."""
-    labels = {"condition": condition, "severity": "critical", "bot": "x", "escalation": row, "role": "manager"}
-    return (alert, labels, PEOPLE, cooldown, "5s")
+    labels = {"condition": "mine", "severity": severity, "bot": "x", "escalation": "step", "role": role}
+    return (alert, labels, wanted, cooldown, wait)
 
 
 # alert, its labels, the channels it asks for, its cooldown, how soon the first message leaves
 TABLE: list[Row] = [
-    escalation("EscalationSystemDown", "bot_down", "system_down", "5m"),
-    escalation("EscalationNoResponse", "daily_loss", "step_1", "5m"),
-    escalation("EscalationNoResponse", "mine", "step_3", "5m"),
-    *(
-        (
-            "EscalationNoResponse",
-            {"condition": "mine", "severity": severity, "escalation": "step_1"},
-            PEOPLE,
-            "1h",
-            "30s",
-        )
-        for severity in ("warning", "info")
-    ),
-    escalation("EscalationDrawdown", "high_drawdown", "drawdown", "10m"),
-    escalation("EscalationRepeated", "high_error_rate", "repeated", "30m"),
+    escalation("EscalationNoResponse", "critical", "manager", {"phone", "sms"}, "5m"),
+    escalation("EscalationNoResponse", "warning", "manager", {"email"}, "1h", "30s"),
+    escalation("EscalationNoResponse", "info", "manager", {"email"}, "1h", "30s"),
+    escalation("EscalationNoResponse", "critical", "technical_lead", {"phone", "email"}, "5m"),
+    escalation("EscalationNoResponse", "critical", "emergency_contact", {"phone", "sms", "email"}, "5m"),
+    escalation("EscalationRepeated", "critical", "technical_lead", {"phone", "email"}, "30m"),
+    escalation("EscalationRepeated", "warning", "technical_lead", {"phone", "email"}, "30m"),
+    escalation("EscalationSystemDown", "critical", "emergency_contact", {"phone", "sms", "email"}, "5m"),
+    escalation("EscalationDrawdown", "critical", "risk_manager", {"phone", "sms", "email"}, "10m"),
     ("BotDown", {"condition": "bot_down", "severity": "critical", "bot": "x"}, PEOPLE, "5m", "5s"),
-    *of_bot("HighDrawdown", "critical", {"telegram", "email"}, "10m", "5s"),
-    *of_bot("DailyLoss", "critical", {"telegram", "email"}, "10m", "5s"),
+    *of_bot("HighDrawdown", "critical", {"telegram", "email", "sms"}, "10m", "5s"),
+    *of_bot("DailyLoss", "critical", {"telegram", "email", "sms"}, "10m", "5s"),
     *of_bot("HighErrorRate", "critical", {"telegram", "email"}, "5m", "5s"),
     *of_bot("HighMemoryUsage", "critical warning", {"telegram", "email"}, "5m", "5s"),
     *of_bot("HighCpuUsage", "critical warning", {"telegram", "email"}, "5m", "5s"),
@@ -92,7 +92,7 @@ TABLE: list[Row] = [
     ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("ExporterDown", {"condition": "exporter_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
     ("RuleEvaluationFailing", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
-    ("NotificationsFailing", {"severity": "critical", "channel": "slack"}, {"telegram", "email"}, "5m", "5s"),
+    ("NotificationsFailing", {"severity": "critical", "channel": "slack"}, PEOPLE, "5m", "5s"),
     *of_bot("SourceFailing", "warning", {"telegram", "email"}, "5m", "30s"),
     ("ConfigReloadFailed", {"severity": "warning"}, {"telegram", "email"}, "5m", "30s"),
     ("MyOwn", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
@@ -100,58 +100,96 @@ TABLE: list[Row] = [
     ("MyOwn", {}, {"telegram", "email"}, "5m", "30s"),
 ]
 ROWS = pytest.mark.parametrize(
-    "alert, labels, wanted, cooldown, wait", TABLE, ids=[f"{row[0]}-{row[1].get('severity', '')}" for row in TABLE]
+    "alert, labels, wanted, cooldown, wait",
+    TABLE,
+    ids=[f"{row[0]}-{row[1].get('role', '')}-{row[1].get('severity', '')}" for row in TABLE],
 )
 
 
-def receiver_of(config: Path, alert: str, labels: dict[str, str]) -> dict[str, Any]:
-    """The receiver that amtool names for these labels."""
+def receivers_of(config: Path, alert: str, labels: dict[str, str]) -> list[str]:
+    """The receivers that amtool names for these labels."""
     pairs = [f"{name}={value}" for name, value in {"alertname": alert, **labels}.items()]
     command = [binary("amtool"), "config", "routes", "test", f"--config.file={config}", *pairs]
-    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    document = yaml.safe_load(config.read_text())
-    found: dict[str, Any] = next(receiver for receiver in document["receivers"] if receiver["name"] == name)
-    return found
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().split(",")
 
 
-def channels_of(receiver: dict[str, Any]) -> set[str]:
-    """The channels of a receiver; the webhooks by what they are for."""
-    found = {key.removesuffix("_configs") for key in receiver if key.endswith("_configs")} - {"webhook"}
-    for webhook in receiver.get("webhook_configs", []):
-        found.add("heartbeat" if "url_file" in webhook else "inbox")
-    return found
+def heard_of(config: Path, alert: str, labels: dict[str, str]) -> list[Heard]:
+    """Who hears of it, by our own walk."""
+    return heard(yaml.safe_load(config.read_text()), {"alertname": alert, **labels})
 
 
-@pytest.fixture(scope="module", params=COMBINATIONS, ids=lambda chosen: "+".join(sorted(chosen)) or "none")
-def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[frozenset[str], Path]:
-    """One combination of configured channels, and the configuration rendered for it."""
-    chosen: frozenset[str] = request.param
-    out = tmp_path_factory.mktemp("out")
-    run({name: value for channel in chosen for name, value in CHANNELS[channel].items()}, out)
-    return chosen, out / "alertmanager" / "alertmanager.yml"
+@pytest.fixture(scope="module", params=RENDERED)
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], Path]:
+    """The channels that are configured, and the configuration rendered for them."""
+    channels, monitoring = RENDERED[request.param]
+    folder = tmp_path_factory.mktemp("out")
+    (folder / "monitoring.yml").write_text(monitoring)
+    settings = {name: value for channel in channels for name, value in SETTINGS[channel].items()}
+    run(settings, folder / "out", monitoring=folder / "monitoring.yml")
+    there = set(channels) if "contacts" in monitoring else set(channels) - {"sms", "phone"}
+    return there, folder / "out" / "alertmanager" / "alertmanager.yml"
 
 
 @ROWS
 def test_the_committed_table(alert: str, labels: dict[str, str], wanted: set[str], cooldown: str, wait: str) -> None:
-    assert channels_of(receiver_of(COMMITTED, alert, labels)) == wanted | {"inbox"}
-    route = _route_of(alert, labels.get("severity", ""))
+    found = heard_of(COMMITTED, alert, labels)
+    assert {each.channel for each in found} == wanted | LISTENING | {"inbox"}
+    role = labels.get("role", "administrator")
+    assert {each.target for each in found if each.channel in ("sms", "phone")} <= {role}
+    route = _route_of(alert, labels.get("severity", ""), labels.get("role", ""))
     assert (route["group_interval"], route["group_wait"]) == (cooldown, wait)
 
 
-@ROWS
-def test_nobody_unheard(
-    rendered: tuple[frozenset[str], Path],
-    alert: str,
-    labels: dict[str, str],
-    wanted: set[str],
-    cooldown: str,
-    wait: str,
-) -> None:
-    """The alert's own channels that are configured; else those that are; the inbox always."""
-    del cooldown, wait
-    chosen, config = rendered
-    people = chosen & PEOPLE
-    assert channels_of(receiver_of(config, alert, labels)) == {"inbox"} | (wanted & people or people)
+def test_our_walk_is_alertmanagers(rendered: tuple[set[str], Path]) -> None:
+    """Else what the other tests say of routes would be of our own making."""
+    _, config = rendered
+    document = yaml.safe_load(config.read_text())
+    for alert, labels, *_ in TABLE[:: 1 if "quiet-hours" in config.read_text() else 9]:
+        own = [route["receiver"] for route in routes(document, {"alertname": alert, **labels})]
+        assert own == receivers_of(config, alert, labels), (alert, labels)
+
+
+def test_what_monitoring_yml_says(tmp_path: Path) -> None:
+    (tmp_path / "monitoring.yml").write_text(MONITORING)
+    settings = {name: value for each in SETTINGS.values() for name, value in each.items()}
+    run(settings, tmp_path, monitoring=tmp_path / "monitoring.yml")
+    config = tmp_path / "alertmanager" / "alertmanager.yml"
+
+    def told(alert: str, **labels: str) -> set[tuple[str, str, bool]]:
+        found = heard_of(config, alert, labels)
+        return {(each.channel, each.target, bool(each.muted)) for each in found} - {("inbox", "", False)}
+
+    listening = {("discord", "", False), ("webhook", "", False)}
+    telegram = {("telegram", "telegram_chat_id:0", False), ("telegram", "telegram_chat_id_2:42", False)}
+    email = {("email", "me@example.org", False)}
+    assert told("HighErrorRate", severity="critical") == telegram | email | listening
+    assert told("DailyLoss", severity="critical") == telegram | email | listening | {("sms", "administrator", False)}
+    assert told("HighMemoryUsage", severity="warning") == {("slack", "", True)}
+    assert told("MyOwn", severity="warning") == {("slack", "", True)}
+    assert told("MyOwn") == telegram | email | listening
+    assert told("DailySummary", severity="info") == telegram | email | listening
+    quiet = {(channel, target, True) for channel, target, _ in telegram | listening}
+    assert told("BotStopped", severity="info") == quiet
+    step = {"role": "manager", "severity": "critical"}
+    by_number = {("phone", "manager", False), ("sms", "manager", False)}
+    assert told("EscalationNoResponse", **step) == by_number | listening
+    # The technical lead is nobody: Anna is asked, by what the step names of what she has.
+    step["role"] = "technical_lead"
+    assert told("EscalationNoResponse", **step) == listening | {
+        ("phone", "manager", False),
+        ("email", "anna@example.org", False),
+    }
+    step = {"role": "manager", "severity": "warning"}
+    muted = {(channel, target, True) for channel, target, _ in listening}
+    assert told("EscalationNoResponse", **step) == muted | {("email", "anna@example.org", True)}
+    failing = {"severity": "critical", "channel": "telegram"}
+    others = {("slack", "", False), ("sms", "administrator", False)}
+    assert told("NotificationsFailing", **failing) == email | others | listening
+    (hours,) = [e for e in yaml.safe_load(config.read_text())["time_intervals"] if e["name"] == "quiet-hours"]
+    assert hours["time_intervals"][0]["times"] == [
+        {"start_time": "22:00", "end_time": "24:00"},
+        {"start_time": "00:00", "end_time": "07:00"},
+    ]
 
 
 def test_each_alert_has_a_line() -> None:
@@ -165,19 +203,16 @@ def test_each_alert_has_a_line() -> None:
     assert alerts - {"Watchdog", "BotInMaintenance"} == {row[0] for row in TABLE} - {"MyOwn"}
 
 
-def test_a_maintenance_is_told_to_nobody(rendered: tuple[frozenset[str], Path]) -> None:
-    _, config = rendered
+def test_a_maintenance_is_told_to_nobody(rendered: tuple[set[str], Path]) -> None:
     labels = {"condition": "maintenance", "severity": "none", "bot": "x"}
-    assert channels_of(receiver_of(config, "BotInMaintenance", labels)) == set()
+    assert heard_of(rendered[1], "BotInMaintenance", labels) == []
 
 
 @pytest.mark.parametrize("alert", ["DailySummary", "WeeklySummary", "MilestoneReached"])
-def test_news_have_no_end(rendered: tuple[frozenset[str], Path], alert: str) -> None:
-    _, config = rendered
-    receiver = receiver_of(config, alert, {"severity": "info", "bot": "x"})
-    configs = [config for key, configs in receiver.items() if key.endswith("_configs") for config in configs]
-    assert configs
-    assert not any(config["send_resolved"] for config in configs)
+def test_news_have_no_end(rendered: tuple[set[str], Path], alert: str) -> None:
+    found = heard_of(rendered[1], alert, {"severity": "info", "bot": "x"})
+    assert found
+    assert not any(each.ends for each in found)
 
 
 def test_what_is_told_together() -> None:
@@ -188,11 +223,11 @@ def test_what_is_told_together() -> None:
         assert set(route["group_by"]) == labels | (set() if report else {"bot", "escalation", "sla", "milestone"})
 
 
-def test_the_heartbeat_goes_nowhere_else(rendered: tuple[frozenset[str], Path]) -> None:
+def test_the_heartbeat_goes_nowhere_else(rendered: tuple[set[str], Path]) -> None:
     chosen, config = rendered
-    receiver = receiver_of(config, "Watchdog", {"condition": "watchdog", "severity": "none"})
-    assert channels_of(receiver) == chosen & {"heartbeat"}
-    assert not any(webhook["send_resolved"] for webhook in receiver.get("webhook_configs", []))
+    found = heard_of(config, "Watchdog", {"condition": "watchdog", "severity": "none"})
+    assert {each.channel for each in found} == chosen & {"heartbeat"}
+    assert not any(each.ends or each.muted for each in found)
 
 
 @pytest.mark.parametrize("config", [COMMITTED], ids=["committed"])
@@ -200,7 +235,7 @@ def test_alertmanager_accepts_the_committed_file(config: Path) -> None:
     _check(config)
 
 
-def test_alertmanager_accepts_the_rendered_file(rendered: tuple[frozenset[str], Path]) -> None:
+def test_alertmanager_accepts_the_rendered_file(rendered: tuple[set[str], Path]) -> None:
     chosen, config = rendered
     _check(config)
     document = yaml.safe_load(config.read_text())
@@ -208,15 +243,14 @@ def test_alertmanager_accepts_the_rendered_file(rendered: tuple[frozenset[str], 
     assert set(telegram) <= ({0, 2} if "telegram" in chosen else {0})
     prefixes = {key.split("_")[0] for key in document["global"]}
     names = {"telegram": "telegram", "slack": "slack", "email": "smtp"}
-    assert prefixes == {names[channel] for channel in chosen & PEOPLE}
+    assert prefixes == {names[channel] for channel in chosen & names.keys()}
 
 
 def test_the_end_is_told_but_to_the_heartbeat_and_of_news() -> None:
     for receiver in yaml.safe_load(COMMITTED.read_text())["receivers"]:
-        for key, configs in receiver.items():
-            if key.endswith("_configs"):
-                told = receiver["name"] != "heartbeat" and not receiver["name"].endswith("-once")
-                assert all(config["send_resolved"] is told for config in configs)
+        news = receiver["name"] == "heartbeat" or receiver["name"].endswith("-once")
+        for channel, _, config in behind(receiver):
+            assert config["send_resolved"] is (not news and channel != "phone")
 
 
 def test_each_repeat_is_looked_at_in_time() -> None:
@@ -228,7 +262,7 @@ def test_each_repeat_is_looked_at_in_time() -> None:
 
 def test_the_next_person_is_told_of_a_warning_once_a_day() -> None:
     for severity, least in (("critical", 59 * 60), ("warning", 23 * 3600), ("info", 23 * 3600)):
-        repeat = _seconds(_route_of("EscalationNoResponse", severity)["repeat_interval"])
+        repeat = _seconds(_route_of("EscalationNoResponse", severity, "manager")["repeat_interval"])
         assert least <= repeat < least + 3600
 
 
@@ -256,10 +290,9 @@ def _routes(route: dict[str, Any], above: dict[str, Any] | None = None) -> Itera
         yield from _routes(child, {**whole, "matchers": []})
 
 
-def _route_of(alert: str, severity: str) -> dict[str, Any]:
-    default, *rest = _routes(yaml.safe_load(COMMITTED.read_text())["route"])
-    labels = {"alertname": alert, "severity": severity}
-    return next((route for route in rest if all(matches(matcher, labels) for matcher in route["matchers"])), default)
+def _route_of(alert: str, severity: str, role: str = "") -> dict[str, Any]:
+    (found,) = routes(yaml.safe_load(COMMITTED.read_text()), {"alertname": alert, "severity": severity, "role": role})
+    return dict(found)
 
 
 def _seconds(text: str) -> int:

@@ -18,13 +18,18 @@ from tests.binaries import binary
 
 ALL = {
     "TELEGRAM_BOT_TOKEN": "123456:AA-secret_token",
-    "TELEGRAM_CHAT_ID": "4711,-100222",
+    "TELEGRAM_CHAT_ID": "4711,-100222:42",
     "SLACK_WEBHOOK_URL": "https://hooks.example.org/secret-path",
     "SMTP_HOST": "mail.example.org",
     "SMTP_FROM": "a@example.org",
     "SMTP_TO": "b@example.org,c@example.org",
     "SMTP_USERNAME": "user",
     "SMTP_PASSWORD": "pa$$ \"word\" 'of' mine",
+    "DISCORD_WEBHOOK_URL": "https://discord.example.org/secret-path",
+    "WEBHOOK_URL": "https://hook.example.org/secret-path",
+    "WEBHOOK_TOKEN": "secret-webhook-token",
+    "SMS_URL": "twilio://SID:secret-of-sms@+4915100000000/{to}",
+    "PHONE_URL": "twilio://SID:secret-of-calls@+4915100000000/{to}?method=call",
     "HEARTBEAT_URL": "https://heartbeat.example.org/secret-uuid",
     "GRAFANA_ADMIN_PASSWORD": "my own password",
 }
@@ -34,14 +39,28 @@ SECRETS = {
     "telegram_chat_id_2": "-100222",
     "slack_webhook_url": ALL["SLACK_WEBHOOK_URL"],
     "smtp_password": ALL["SMTP_PASSWORD"],
+    "discord_webhook_url": ALL["DISCORD_WEBHOOK_URL"],
+    "webhook_url": ALL["WEBHOOK_URL"],
+    "webhook_token": ALL["WEBHOOK_TOKEN"],
     "heartbeat_url": ALL["HEARTBEAT_URL"],
 }
+NUMBER = "+4915100000001"
+MONITORING = f"""
+timezone: America/New_York
+contacts:
+  administrator: [{{name: Me, sms: "{NUMBER}"}}]
+  manager:
+    - {{name: Anna, phone: "{NUMBER}", sms: "{NUMBER}", email: anna@example.org}}
+    - {{name: Carl, sms: "{NUMBER}"}}
+channels: {{warning: [telegram, phone], info: [phone]}}
+quiet_hours: {{from: "22:00", to: "07:00"}}
+"""
 
 
-def tree(folder: Path) -> dict[str, tuple[str, int, int]]:
+def tree(folder: Path) -> dict[str, tuple[bytes, int, int]]:
     """Content, mode and time of change of each file."""
     return {
-        str(path.relative_to(folder)): (path.read_text(), path.stat().st_mode & 0o777, path.stat().st_mtime_ns)
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mode & 0o777, path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -83,7 +102,7 @@ def test_broken_hash_is_made_anew(tmp_path: Path) -> None:
 def test_all_channels(tmp_path: Path) -> None:
     out = tmp_path / "out"
     monitoring = tmp_path / "monitoring.yml"
-    monitoring.write_text("timezone: America/New_York")
+    monitoring.write_text(MONITORING)
     lines = run(ALL, out, monitoring=monitoring)
     secrets = out / "alertmanager" / "secrets"
     token = (out / "responder" / "token").read_text()
@@ -101,10 +120,10 @@ def test_all_channels(tmp_path: Path) -> None:
         "smtp_auth_username": "user",
         "smtp_auth_password_file": str(secrets / "smtp_password"),
     }
-    receiver = next(r for r in config["receivers"] if r["name"] == "email-telegram-slack")
-    assert [c["chat_id_file"] for c in receiver["telegram_configs"]] == [
-        str(secrets / "telegram_chat_id"),
-        str(secrets / "telegram_chat_id_2"),
+    receiver = next(r for r in config["receivers"] if r["name"] == "email-sms-telegram-slack")
+    assert [(c["chat_id_file"], c.get("message_thread_id")) for c in receiver["telegram_configs"]] == [
+        (str(secrets / "telegram_chat_id"), None),
+        (str(secrets / "telegram_chat_id_2"), 42),
     ]
     assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org, c@example.org"]
     assert (out / "grafana" / "admin_password").read_text() == ALL["GRAFANA_ADMIN_PASSWORD"]
@@ -114,8 +133,20 @@ def test_all_channels(tmp_path: Path) -> None:
         "Telegram: on, 2 chats",
         "Slack: on, #trading-alerts",
         "Email: on, to b@example.org, c@example.org by mail.example.org",
+        "Discord: on",
+        "Webhook: on, to hook.example.org with its token",
+        "SMS: on, by twilio, 3 numbers",
+        "Phone: on, by twilio, 1 number",
         "Heartbeat: on",
         "Inbox: always on, http://localhost:8080, password: that of Grafana",
+        "Administrator: Me by SMS",
+        "Manager: Anna by phone, SMS, email; Carl by SMS",
+        "Technical lead: nobody; who is asked instead: Anna, Carl (manager)",
+        "Emergency contact: nobody; who is asked instead: Anna, Carl (manager)",
+        "Risk manager: nobody; who is asked instead: Anna, Carl (manager)",
+        "Warning: by Telegram (phone left out)",
+        "Info: by what is there (phone left out)",
+        "Quiet hours: 22:00 to 07:00 America/New_York, for what is no critical; the inbox hears it at once",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from init.faults import Faults
-from init.settings import read
+from init.settings import Chat, read
 
 TELEGRAM = {"TELEGRAM_BOT_TOKEN": "123456:AA-secret_token", "TELEGRAM_CHAT_ID": "4711"}
 EMAIL = {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "a@example.org", "SMTP_TO": "b@example.org"}
@@ -33,8 +33,13 @@ def test_several_chats_and_recipients() -> None:
     settings = read(
         {**TELEGRAM, "TELEGRAM_CHAT_ID": "4711, -1001234567890,4711,"} | {**EMAIL, "SMTP_TO": "a@b.c, d@e.f"}
     )
-    assert settings.telegram and settings.telegram.chats == ("4711", "-1001234567890")
+    assert settings.telegram and settings.telegram.chats == (Chat("4711"), Chat("-1001234567890"))
     assert settings.email and settings.email.recipients == ("a@b.c", "d@e.f")
+
+
+def test_a_chat_may_have_a_topic() -> None:
+    settings = read({**TELEGRAM, "TELEGRAM_CHAT_ID": "-100123:42,-100123,-100123:42"})
+    assert settings.telegram and settings.telegram.chats == (Chat("-100123", 42), Chat("-100123"))
 
 
 def test_the_end_of_a_windows_line_is_cut_off() -> None:
@@ -88,7 +93,9 @@ def test_a_log_in_needs_a_name_a_password_and_a_server() -> None:
     assert "SMTP_HOST and SMTP_FROM and SMTP_TO are not set" in faults(SMTP_USERNAME="u", SMTP_PASSWORD="p")
 
 
-@pytest.mark.parametrize("chats", ["@name", "12a", "1.5", "0", "--1", ",", "9223372036854775808", "1 2"])
+@pytest.mark.parametrize(
+    "chats", ["@name", "12a", "1.5", "0", "--1", ",", "9223372036854775808", "1 2", "1:", "1:0", "1:2147483648", ":2"]
+)
 def test_a_chat_is_a_number(chats: str) -> None:
     assert "TELEGRAM_CHAT_ID" in faults(**{**TELEGRAM, "TELEGRAM_CHAT_ID": chats})
 
@@ -110,7 +117,29 @@ def test_a_password_that_would_be_cut_is_refused() -> None:
     assert "SMTP_PASSWORD has a line break" in faults(**EMAIL, SMTP_USERNAME="u", SMTP_PASSWORD="p\nq")
 
 
-SECRETS = ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD", "HEARTBEAT_URL")
+def test_a_webhook_may_have_a_token() -> None:
+    settings = read({"WEBHOOK_URL": "https://a.example.org/x"})
+    assert settings.webhook and settings.webhook.token == ""
+    settings = read({"WEBHOOK_URL": "https://a.example.org/x", "WEBHOOK_TOKEN": "t"})
+    assert settings.webhook and settings.webhook.token == "t"
+    assert "WEBHOOK_URL is not set" in faults(WEBHOOK_TOKEN="t")
+    assert "WEBHOOK_TOKEN has a space" in faults(WEBHOOK_URL="https://a.example.org/x", WEBHOOK_TOKEN="a b")
+
+
+@pytest.mark.parametrize("name", ["SMS_URL", "PHONE_URL"])
+@pytest.mark.parametrize(
+    "url", ["twilio://SID:TOKEN@+4915100000000", "number/{to}", "twilio://a b/{to}", "x://{to}/{to}"]
+)
+def test_a_service_for_numbers_says_where_the_number_goes(name: str, url: str) -> None:
+    told = faults(**{name: url})
+    assert f"{name} is not an address of Apprise" in told and url not in told
+    assert read({name: "twilio://SID:TOKEN@+4915100000000/{to}?method=call"})
+
+
+SECRETS = (
+    *("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD", "HEARTBEAT_URL"),
+    *("DISCORD_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_TOKEN", "SMS_URL", "PHONE_URL"),
+)
 
 
 @given(

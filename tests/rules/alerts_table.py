@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from exporter.config import sections
+from init.receivers import kind_of, role_of
 from tests.rules.delays import UNTIMED, Age, Delay, Route, delay, route
 from tests.rules.series import ROOT, RULE_FILES, groups, severities
 
@@ -27,8 +28,9 @@ this page from [the rules](../prometheus/rules) and [the routes](../alertmanager
   `monitoring.yml` stands there by its name. Where what is asked doesn't answer at all, the time of a reading (in
   brackets) comes on top. An escalation counts from the firing of its alert, or from when that was last held back.
 - **Cooldown**: at most one message in this time. What comes back within it is told when it is over, and so is the end.
-- Each message also goes to the inbox. A channel without settings in `.env` is left out; where all of an alert's are, it
-  goes to those that are there.
+- **By** are your own channels, or a role of your contacts with theirs ([in their order](who-hears-what.md)). Each
+  message also goes to the inbox, to Discord and to your webhook. A channel without settings in `.env` is left out;
+  where all of an alert's are, it goes to those that are there.
 - A critical alert holds back the warning of the same condition and bot, BotDown a bot's lesser alerts, and a
   maintenance all of a bot's but its reports.
 """
@@ -37,7 +39,8 @@ HEADER = "| alert | severity | it says | after at most | by | cooldown |\n|---|-
 ORDER = ["bot", "trading", "system", "model", "market", "host"]
 # A setting as monitoring.yml calls it, where its series has another name.
 SETTINGS = {sections.series(section, key): key for section, keys in sections.SECTIONS.items() for key in keys}
-CHANNELS = {"email_configs": "email", "telegram_configs": "Telegram", "slack_configs": "Slack"}
+# As people write them, in the order of the page. Discord and the webhook hear everything that one of these hears.
+CHANNELS = {"email": "email", "telegram": "Telegram", "slack": "Slack", "phone": "phone", "sms": "SMS"}
 
 
 class Alert(NamedTuple):
@@ -105,17 +108,21 @@ def _sentence(line: str) -> str:
     return re.split(r"(?<=[.?:])(?:\s|$)", line)[0].rstrip(".:")
 
 
+def after(alert: Alert) -> str:
+    """When its message comes, in words."""
+    words = " + ".join([*_ages(alert.delay.ages), duration(alert.delay.seconds)])
+    if alert.delay.path.hang:
+        words += f" ({duration(alert.delay.path.hang)})"
+    return UNTIMED.get(alert.rule["alert"], words)
+
+
 def _row(alert: Alert) -> tuple[str, ...]:
     name = alert.rule["alert"]
-    after = " + ".join([*_ages(alert.delay.ages), duration(alert.delay.seconds)])
-    if alert.delay.path.hang:
-        after += f" ({duration(alert.delay.path.hang)})"
-    after = UNTIMED.get(name, after)
     return (
         f"[{name}](runbooks/{name}.md)",
         alert.rule["annotations"]["summary"],
-        after,
-        ", ".join(channels(alert.route.receiver)) or "–",
+        after(alert),
+        by(alert.route.receiver),
         duration(alert.route.group_interval),
     )
 
@@ -133,14 +140,15 @@ def _ages(ages: tuple[Age, ...]) -> list[str]:
     return [f"the sooner of {' and '.join(words)}"] if len(words) > 1 else words
 
 
-def channels(receiver: str) -> list[str]:
-    """The channels of a receiver besides the inbox."""
-    (found,) = [each for each in alertmanager()["receivers"] if each["name"] == receiver]
-    if receiver == "heartbeat":
-        return ["heartbeat"]
-    known = [name for key, name in CHANNELS.items() if key in found]
-    named = receiver.split("-")
-    return known + [word for word in ("sms", "phone") if word in named]
+def by(name: str) -> str:
+    """Who hears by a receiver, and by which channels besides the inbox."""
+    (receiver,) = [each for each in alertmanager()["receivers"] if each["name"] == name]
+    kinds = {kind_of(webhook) for webhook in receiver.get("webhook_configs", [])}
+    if "heartbeat" in kinds:
+        return "heartbeat"
+    found = [said for channel, said in CHANNELS.items() if channel in kinds or f"{channel}_configs" in receiver]
+    role = role_of(receiver).replace("_", " ")
+    return (f"{role}: " if role != "administrator" else "") + (", ".join(found) or "–")
 
 
 def duration(seconds: float) -> str:
