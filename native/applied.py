@@ -24,6 +24,7 @@ class Applied:
         """What is there to be applied; reads the project's files and those that `init` made."""
         root, out = settings.root, settings.out
         code = [path for package in ("exporter", "responder") for path in (root / package).rglob("*.py")]
+        code += (root / "responder/templates").glob("*")
         code += [root / "native/supervisord.conf", root / "requirements.lock"]
         binaries = [str((settings.bin / name).resolve()) for name in ("alertmanager", "prometheus")]
         started_with = json.dumps([dict(settings.process_environment), binaries], sort_keys=True)

@@ -54,6 +54,7 @@ def test_record_is_the_owners_alone_and_a_broken_one_counts_as_none(settings: Se
         ("prometheus/rules/bot.yml", ["prometheus"]),
         (".stack/out/alertmanager/secrets/telegram_bot_token", ["alertmanager"]),
         ("exporter/web.py", ["processes"]),
+        ("responder/templates/sms.txt", ["processes"]),
         ("native/supervisord.conf", ["processes"]),
     ],
 )

@@ -52,6 +52,7 @@ OF_THE_STACK: dict[str, dict[str, tuple[str, ...]]] = {
         "prometheus_rule_evaluation_failures_total": ("rule_group",),
     },
     "responder": {
+        "trading_bot_responder_deliveries_total": ("channel", "result"),
         "trading_bot_responder_errors_total": ("reason",),
         "trading_bot_responder_messages_total": ("status", "severity"),
     },
