@@ -5,10 +5,11 @@ SCENARIO ?=
 export MODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check mute unmute test-alert test test-docker test-replay replay lint bench lock venv-dev
+.PHONY: help up down status logs check mute unmute test-alert test test-docker test-messages test-replay replay lint \
+  bench lock venv-dev
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 up: ## start, wait until all is healthy, print the addresses; again: apply changes (MODE=docker|native)
 	@./stack.sh up
@@ -37,7 +38,11 @@ test-alert: ## send a test message through each channel; tells what became of it
 
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools
-	@.venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/e2e/test_docker.py
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/e2e/test_docker.py --ignore=tests/e2e/test_messages_long.py
+
+test-messages: venv-dev ## what takes minutes to see: channels down for long, Alertmanagers killed, each message once
+	@.venv/bin/python -m native tools
+	@.venv/bin/python -m pytest tests/e2e/test_messages_long.py
 
 test-replay: venv-dev ## replay every scenario of tests/replay/scenarios through the rules, and compare
 	@.venv/bin/python -m native tools

@@ -84,7 +84,10 @@ class HttpServer(Inbox[T]):
     def __init__(self) -> None:
         super().__init__()
         self.refusals: list[tuple[int, dict[str, Any]]] = []
-        self._server = _Server(("127.0.0.1", 0), _handler(self._post))
+        self._listen(0)
+
+    def _listen(self, port: int) -> None:
+        self._server = _Server(("127.0.0.1", port), _handler(self._post))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
@@ -254,17 +257,6 @@ class SmtpServer(Inbox[Mail]):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self._controller = Controller(
-            self,
-            hostname="127.0.0.1",
-            port=self.port,
-            ready_timeout=10,
-            authenticator=self._authenticate,
-            auth_require_tls=tls is not None,
-            auth_exclude_mechanism=["LOGIN"],
-            tls_context=tls,
-            require_starttls=tls is not None,
-        )
 
     @property
     def settings(self) -> dict[str, str]:
@@ -300,6 +292,17 @@ class SmtpServer(Inbox[Mail]):
         return AuthResult(success=good, handled=False, auth_data=data if good else None)
 
     def __enter__(self) -> Self:
+        self._controller = Controller(
+            self,
+            hostname="127.0.0.1",
+            port=self.port,
+            ready_timeout=10,
+            authenticator=self._authenticate,
+            auth_require_tls=self._tls is not None,
+            auth_exclude_mechanism=["LOGIN"],
+            tls_context=self._tls,
+            require_starttls=self._tls is not None,
+        )
         self._controller.start()
         return self
 

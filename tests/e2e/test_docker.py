@@ -222,6 +222,7 @@ def test_a_test_message_is_sent_beside_what_runs(running: Project) -> None:
     running.up()
     before = containers(running)
     code, output = running.stack("test-alert")
+    after = containers(running)
     running.env()
     running.up()
     assert code == 1
@@ -229,7 +230,6 @@ def test_a_test_message_is_sent_beside_what_runs(running: Project) -> None:
     assert "\nSlack: left out. To switch it on" in output
     assert "\nInbox: delivered\n" in output
     assert "secret-token" not in output
-    after = containers(running)
     assert {name: one["Id"] for name, one in after.items()} == {name: one["Id"] for name, one in before.items()}
     assert run("docker", "ps", "-aq", "--filter", "name=test-alert-").stdout == ""
     assert running.get("alertmanager", "/api/v2/alerts?filter=alertname=TestMessage", password(running)) == []
