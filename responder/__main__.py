@@ -30,6 +30,7 @@ from responder.notify import GIVE_UP_SECONDS, add_notify, deliver
 from responder.outbox import Outbox
 from responder.prometheus import Prometheus
 from responder.receiving import MAX_BODY_BYTES
+from responder.runbooks import Runbooks
 from responder.sessions import PasswordError, Sessions, kept_key
 from responder.store import Store
 from responder.web import create_app
@@ -103,7 +104,8 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | w
     acknowledger = Acknowledger(ledger, alertmanager, prometheus)
     exporters = [_safe("exporter", url) for url in arguments.exporter]
     told, looker, post = webhooks.made(database, outbox, arguments.webhooks_file, exporters, prometheus, metrics)
-    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, told.take)
+    runbooks = Runbooks(arguments.runbooks, os.environ)
+    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, runbooks, told.take)
     add_notify(app, outbox, metrics, token, arguments.contacts_file, responder_url)
     add_deliveries_page(app, outbox)
     couriers = [

@@ -25,6 +25,7 @@ from responder.metrics import Metrics
 from responder.notify import add_notify, deliver
 from responder.outbox import Outbox
 from responder.prometheus import Prometheus
+from responder.runbooks import Runbooks
 from responder.sessions import Sessions
 from responder.store import Store
 from responder.web import create_app
@@ -61,7 +62,7 @@ class Responder:
         self.outbox = Outbox(database, 3600)
         self.contacts_file = self.folder / "contacts.json"
         metrics = Metrics(store, self.ledger, self.outbox)
-        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks)
+        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, Runbooks(self.runbooks))
         add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, "http://localhost:8080")
         add_deliveries_page(self.app, self.outbox)
         self.couriers = [
