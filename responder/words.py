@@ -26,6 +26,8 @@ URGENCY = {
     "sms": {"critical": "5 min", "warning": "1 h", "info": "1 day"},
     "phone": {"critical": "five minutes", "warning": "one hour", "info": "one day"},
 }
+# What a bot or the whole host can have.
+OF_HOST = ("high_cpu_usage", "high_memory_usage", "high_disk_usage")
 # GSM 03.38: with any other character an SMS has 70 instead of 160.
 _GSM = frozenset(
     "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -66,9 +68,12 @@ def test(channel: Channel) -> str:
 
 
 def title(channel: Channel, alert: Alert) -> str:
-    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates."""
+    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates; without a bot, the host."""
     name = (alert.labels.get("escalation") and alert.labels.get("alert")) or alert.labels.get("alertname", "Alert")
-    name, bot = _name(channel, name), _name(channel, alert.labels.get("bot", ""))
+    of = alert.labels.get("bot", "")
+    if not of and alert.labels.get("condition") in OF_HOST:
+        of = "host" if channel == "sms" else "the host"
+    name, bot = _name(channel, name), _name(channel, of)
     if channel == "sms":
         return f"{name} {bot}".strip()
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
