@@ -68,7 +68,7 @@ def test(channel: Channel) -> str:
 
 
 def title(channel: Channel, alert: Alert) -> str:
-    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates; without a bot, the host."""
+    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates."""
     name = (alert.labels.get("escalation") and alert.labels.get("alert")) or alert.labels.get("alertname", "Alert")
     of = alert.labels.get("bot", "")
     if not of and alert.labels.get("condition") in OF_HOST:

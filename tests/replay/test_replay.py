@@ -240,7 +240,7 @@ def test_a_crash_through_the_real_rules(tmp_path: Path, capsys: pytest.CaptureFi
     assert main([str(written(tmp_path))]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^2m50s +5m +BotDown +critical +my-bot +at once$", out, re.MULTILINE)
-    assert "    my-bot is unreachable: it can't be read (reason: connection)." in out
+    assert "    my-bot is unreachable: nothing answers at its address." in out
     assert out.endswith("as expected\n")
 
 

@@ -106,3 +106,10 @@ def test_whatever_an_alert_says_is_harmless(
     else:
         assert len(text) <= words.PHONE_LENGTH
         assert not set("<>&") & set(text) and "://" not in text
+
+
+@pytest.mark.parametrize(("condition", "title"), [("high_cpu_usage", "HighCpuUsage host"), ("other", "HighCpuUsage")])
+def test_what_has_no_bot_may_be_of_the_host(condition: str, title: str) -> None:
+    labels = {"alertname": "HighCpuUsage", "condition": condition, "bot": ""}
+    assert said("sms", alert(labels=labels)).startswith(f"CRITICAL {title}: ")
+    assert ("of the host" in said("phone", alert(labels=labels))) == (condition == "high_cpu_usage")
