@@ -100,7 +100,7 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | w
     access = Access(Sessions(database, arguments.password_file, key), Attempts(), token, key, secure)
     alertmanager = Alertmanager(_url("alertmanager", arguments), arguments.alertmanager_password_file)
     prometheus = Prometheus(_url("prometheus", arguments))
-    acknowledger = Acknowledger(ledger, alertmanager, prometheus)
+    acknowledger = Acknowledger(ledger, alertmanager, prometheus, store.last_told_of)
     exporters = [_safe("exporter", url) for url in arguments.exporter]
     told, looker, post = webhooks.made(database, outbox, arguments.webhooks_file, exporters, prometheus, metrics)
     app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, told.take)

@@ -2,8 +2,8 @@
 
 What ends under a silence is forgotten by Alertmanager untold, and the next incident is swallowed for as long as the
 last message counts (`repeat_interval`). So the silence is lifted as soon as the incident is over, and Alertmanager is
-told the end once more. The silence is short and made longer again and again: should the responder die, messages come
-again.
+told the end once more. Where it has forgotten the beginning by then, the end is told as an alert of its own. The
+silence is short and made longer again and again: should the responder die, messages come again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ RENEW_SECONDS = 600.0  # what is left of a silence when it is made longer
 GONE_SECONDS = 130.0
 WATCH_SECONDS = 3.0
 SEEN_SECONDS = 30.0  # how often it is written down that an incident goes on
+# In which Alertmanager tells what is new: more than its longest group_wait, less than its shortest repeat_interval.
+TOLD_WITHIN_SECONDS = 90.0
 # What began later than this after the last look is another incident: the responder was away while the first one ended.
 AWAY_SECONDS = 90.0
 
@@ -39,9 +41,13 @@ class Acknowledger:
         ledger: Ledger,
         alertmanager: Alertmanager,
         prometheus: Prometheus,
+        last_told: Callable[[Alert], float | None],
         clock: Callable[[], float] = time.monotonic,
+        told_within: float = TOLD_WITHIN_SECONDS,
     ) -> None:
-        """Nothing is asked yet."""
+        """Nothing is asked yet. `last_told` is when people last heard that this alert fires; None where they didn't."""
+        self._last_told = last_told
+        self._told_within = told_within
         self._ledger = ledger
         self._alertmanager = alertmanager
         self._prometheus = prometheus
@@ -159,11 +165,36 @@ class Acknowledger:
         return fires is False or (fires is None and self._clock() - since > GONE_SECONDS)
 
     def _lift(self, current: Acknowledgement) -> None:
+        known, forgotten = self._ended(current)
+        if known is None:
+            return
         # Should this be cut off, it is over at the next look too, and done again.
         self._alertmanager.remove_silences(current.incident)
-        if not self._alertmanager.alerts(current.incident):
-            self._alertmanager.end(self._ledger.alerts(current))
+        if known:
+            self._alertmanager.end(known)
+        if forgotten:
+            self._alertmanager.tell_over(current.incident, forgotten, current.seen_at, self._told_within)
         self._end(current, "over", None)
+
+    def _ended(self, current: Acknowledgement) -> tuple[list[Alert] | None, list[Alert]]:
+        """What has ended: of which Alertmanager knows that it was told, and of which it doesn't any more.
+
+        None while it isn't sure: it forgets some minutes from now, and looks at an alert only now and then.
+        """
+        if self._alertmanager.alerts(current.incident):
+            return [], []
+        known, forgotten = [], []
+        now = time.time()
+        for alert in self._ledger.alerts(current):
+            told = self._last_told(alert)
+            memory = self._alertmanager.memory(alert.labels)
+            if told is None or now - told < memory.sure:
+                known.append(alert)
+            elif now - told > memory.none:
+                forgotten.append(alert)
+            else:
+                return None, []
+        return known, forgotten
 
     def _end(self, current: Acknowledgement, why: Why, person: str | None) -> None:
         self._ledger.end(current, why, person)

@@ -220,7 +220,9 @@ def test_what_is_told_together() -> None:
     for route in _routes(yaml.safe_load(COMMITTED.read_text())["route"]):
         report = set(route.get("matchers", [])) & {'alertname="DailySummary"', 'alertname="WeeklySummary"'}
         labels = {"alertname", "condition", "severity"}
-        assert set(route["group_by"]) == labels | (set() if report else {"bot", "escalation", "sla", "milestone"})
+        assert set(route["group_by"]) == labels | (
+            set() if report else {"bot", "escalation", "sla", "milestone", "over"}
+        )
 
 
 def test_the_heartbeat_goes_nowhere_else(rendered: tuple[set[str], Path]) -> None:

@@ -56,7 +56,12 @@ class Responder:
         zone.write_text("Asia/Kolkata")
         access = Access(Sessions(database, self.password_file, KEY), Attempts(self.clock), TOKEN, KEY, self.secure)
         self.acknowledger = Acknowledger(
-            self.ledger, Alertmanager(self.alertmanager), Prometheus(self.prometheus), self.clock
+            self.ledger,
+            Alertmanager(self.alertmanager),
+            Prometheus(self.prometheus),
+            store.last_told_of,
+            self.clock,
+            told_within=2.0,
         )
         self.outbox = Outbox(database, 3600)
         self.contacts_file = self.folder / "contacts.json"

@@ -57,17 +57,18 @@ class Service:
 class Alerting(Service):
     """Alertmanager, and the messages it sends. A context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, repeat: str = "1h") -> None:
         folder.mkdir(exist_ok=True)
         config = folder / "alertmanager.yml"
         self._told = WebhookServer()
-        route = {"receiver": "people", "group_wait": "100ms", "group_interval": "500ms", "repeat_interval": "1h"}
+        route = {"receiver": "people", "group_wait": "100ms", "group_interval": "500ms", "repeat_interval": repeat}
         route["group_by"] = ["..."]  # type: ignore[assignment]
         hook = {"url": self._told.url, "send_resolved": True}
         config.write_text(
             yaml.safe_dump({"route": route, "receivers": [{"name": "people", "webhook_configs": [hook]}]})
         )
         options = [f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address="]
+        options.append("--data.maintenance-interval=1s")
         super().__init__(folder, "alertmanager", *options)
 
     def __enter__(self) -> Self:
@@ -110,6 +111,17 @@ class Alerting(Service):
         """How many messages were not sent for a silence."""
         lines = requests.get(f"{self.url}/metrics", timeout=10).text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(MUTED) and 'reason="silence"' in line)
+
+    def last(self) -> dict[str, Any]:
+        """The last message, as it came."""
+        message: dict[str, Any] = json.loads(self._told.messages[-1].body)
+        return message
+
+    def remembers(self) -> bool:
+        """Whether it knew of a message that was sent, when it last wrote down what it knows."""
+        lines = requests.get(f"{self.url}/metrics", timeout=10).text.splitlines()
+        (size,) = [line for line in lines if line.startswith("alertmanager_nflog_snapshot_size_bytes ")]
+        return float(size.split()[-1]) > 0
 
     def wait_flushed(self) -> None:
         """Waits until what is silenced now was left out of a message."""
@@ -172,7 +184,7 @@ def fires(bot: str, **changes: Any) -> dict[str, Any]:
         "labels": {"alertname": "BotDown", "condition": "bot_down", "severity": "critical", "bot": bot}
         | changes.get("labels", {}),
         "annotations": {"summary": "A bot gives no sign of life.", "description": f"{bot} does not answer."},
-        "startsAt": "2026-01-01T10:00:00.123456Z",
+        "startsAt": changes.get("starts_at", "2026-01-01T10:00:00.123456Z"),
     }
     if changes.get("ended"):
         alert["endsAt"] = now.isoformat()
