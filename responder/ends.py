@@ -32,7 +32,8 @@ FORGOTTEN_SECONDS = 5 * 86400.0
 # In quiet hours, 18 h at most, the inbox alone hears an end, from a receiver of its own. People's is looked at an hour
 # later.
 QUIET_RECEIVER, QUIET_SECONDS = "inbox", 20 * 3600.0
-MAX_TOLD = 2000
+# For each look, 6 MB of memory at most: first those that were not told for longest, for what fires is told again.
+MAX_TOLD = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS told_alerts (
   fingerprint TEXT PRIMARY KEY,
@@ -130,7 +131,7 @@ class Ends:
         old = (now - FORGOTTEN_SECONDS, now - QUIET_SECONDS)
         with self._database.writing() as connection:
             connection.execute("DELETE FROM told_alerts WHERE told_at < ? OR ended_at < ?", old)
-            query = "SELECT alert, ended_at FROM told_alerts ORDER BY told_at DESC LIMIT ?"
+            query = "SELECT alert, ended_at FROM told_alerts ORDER BY told_at LIMIT ?"
             rows = connection.execute(query, (MAX_TOLD,)).fetchall()
         told = [_Told(Alert.model_validate_json(row["alert"]), _moment(row["ended_at"])) for row in rows]
         for key in {*self._gone, *self._over} - {each.key for each in told}:
