@@ -23,6 +23,7 @@ from responder.contacts import CHANNELS
 from responder.courier import Courier, stop
 from responder.database import Database, StoreError
 from responder.deliveries_page import add_deliveries_page
+from responder.ends import WATCH_SECONDS, Ends
 from responder.ledger import Ledger
 from responder.login import Access
 from responder.metrics import Metrics
@@ -33,6 +34,7 @@ from responder.receiving import MAX_BODY_BYTES
 from responder.sessions import PasswordError, Sessions, kept_key
 from responder.store import Store
 from responder.web import create_app
+from responder.webhook import Notification
 
 RUNBOOKS = Path(__file__).resolve().parent.parent / "docs" / "runbooks"
 _UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
@@ -103,7 +105,13 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | w
     acknowledger = Acknowledger(ledger, alertmanager, prometheus, store.last_told_of)
     exporters = [_safe("exporter", url) for url in arguments.exporter]
     told, looker, post = webhooks.made(database, outbox, arguments.webhooks_file, exporters, prometheus, metrics)
-    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, told.take)
+    ends = Ends(database, ledger, alertmanager, prometheus)
+
+    def take(notification: Notification) -> None:
+        ends.take(notification)
+        told.take(notification)
+
+    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, take)
     add_notify(app, outbox, metrics, token, arguments.contacts_file, responder_url)
     add_deliveries_page(app, outbox)
     couriers = [
@@ -111,7 +119,8 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | w
         for channel in CHANNELS
     ]
     watcher = Watcher(acknowledger, lambda: metrics.error("acknowledgements"))
-    return app, [watcher, looker], [*couriers, post]
+    ender = Watcher(ends, lambda: metrics.error("ends"), WATCH_SECONDS, "Ends")
+    return app, [watcher, ender, looker], [*couriers, post]
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from responder.alertmanager import Alert, Alertmanager, AlertmanagerError, Incident
 from responder.database import StoreError
@@ -202,13 +203,26 @@ class Acknowledger:
         self._known.pop(current.id, None)
 
 
+class Watched(Protocol):
+    """What needs a look every few seconds."""
+
+    def watch(self) -> None:
+        """Looks once. Raises AlertmanagerError or StoreError."""
+
+
 class Watcher(threading.Thread):
     """Calls `watch` every few seconds, whatever happens in it."""
 
-    def __init__(self, acknowledger: Acknowledger, failed: Callable[[], None], seconds: float = WATCH_SECONDS) -> None:
-        """`failed` is called after each look that failed."""
-        super().__init__(name="watcher", daemon=True)
-        self._acknowledger = acknowledger
+    def __init__(
+        self,
+        watched: Watched,
+        failed: Callable[[], None],
+        seconds: float = WATCH_SECONDS,
+        name: str = "Acknowledgements",
+    ) -> None:
+        """`failed` is called after each look that failed; `name` is what the log calls it."""
+        super().__init__(name=name.lower(), daemon=True)
+        self._watched = watched
         self._failed = failed
         self._seconds = seconds
         self._ended = threading.Event()
@@ -218,15 +232,15 @@ class Watcher(threading.Thread):
         """Looks until it is stopped."""
         while not self._ended.wait(self._seconds):
             try:
-                self._acknowledger.watch()
+                self._watched.watch()
             except (AlertmanagerError, StoreError) as error:
                 self._tell(str(error))
             except Exception as error:  # without it silences would stay, and nobody would know
-                log.exception("Looking at the acknowledgements failed")
+                log.exception("A look failed: %s", self.name)
                 self._tell(repr(error))
             else:
                 if self._told:
-                    log.info("Acknowledgements are looked at again")
+                    log.info("Looked at again: %s", self.name)
                 self._told = ""
 
     def stop(self) -> None:
@@ -237,5 +251,5 @@ class Watcher(threading.Thread):
     def _tell(self, error: str) -> None:
         self._failed()
         if error != self._told:
-            log.warning("Acknowledgements can't be looked at, tried again every %g s: %s", self._seconds, error)
+            log.warning("Can't look at %s, tried again every %g s: %s", self.name, self._seconds, error)
         self._told = error

@@ -118,19 +118,23 @@ class Alertmanager:
         self._url = url.rstrip("/") + "/api/v2"
         self._password_file = password_file
 
-    def alerts(self, incident: Incident) -> list[Alert]:
-        """What fires of an incident, escalations and silenced ones too; for some seconds after a start, nothing."""
-        return self._checked(_ALERTS, self._call("GET", "/alerts", params={"filter": _filters(incident)}))
+    def alerts(self, incident: Incident | None = None) -> list[Alert]:
+        """What fires, of an incident or at all, silenced ones and escalations too; just after a start, nothing."""
+        filters = _filters(incident) if incident else []
+        return self._checked(_ALERTS, self._call("GET", "/alerts", params={"filter": filters}))
 
-    def end(self, alerts: Sequence[Alert]) -> None:
-        """Tells that these alerts have ended: Alertmanager forgets the end of one that ended under a silence."""
-        now = dt.datetime.now(dt.UTC).isoformat()
+    def end(self, alerts: Sequence[Alert], ended_at: Mapping[str, dt.datetime] | None = None) -> None:
+        """Tells that these alerts have ended: Alertmanager forgets the end of one that ended under a silence.
+
+        They ended now, or when `ended_at` says, by fingerprint.
+        """
+        now = dt.datetime.now(dt.UTC)
         document = [
             {
                 "labels": alert.labels,
                 "annotations": alert.annotations,
                 "startsAt": alert.starts_at.isoformat(),
-                "endsAt": now,
+                "endsAt": (ended_at or {}).get(alert.fingerprint, now).isoformat(),
                 "generatorURL": alert.generator_url,
             }
             for alert in alerts

@@ -32,6 +32,7 @@ class Alert(_Model):
     annotations: dict[str, str] = Field(default_factory=dict)
     starts_at: AwareDatetime = Field(alias="startsAt")
     ends_at: AwareDatetime = Field(alias="endsAt")
+    generator_url: str = Field(alias="generatorURL", default="")
     fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
 
     @model_validator(mode="before")

@@ -19,6 +19,7 @@ from responder.contacts import CHANNELS
 from responder.courier import Courier
 from responder.database import Database
 from responder.deliveries_page import add_deliveries_page
+from responder.ends import Ends
 from responder.ledger import Ledger
 from responder.login import Access
 from responder.metrics import Metrics
@@ -55,18 +56,15 @@ class Responder:
         zone = self.folder / "timezone"
         zone.write_text("Asia/Kolkata")
         access = Access(Sessions(database, self.password_file, KEY), Attempts(self.clock), TOKEN, KEY, self.secure)
+        alertmanager, prometheus = Alertmanager(self.alertmanager), Prometheus(self.prometheus)
         self.acknowledger = Acknowledger(
-            self.ledger,
-            Alertmanager(self.alertmanager),
-            Prometheus(self.prometheus),
-            store.last_told_of,
-            self.clock,
-            told_within=2.0,
+            self.ledger, alertmanager, prometheus, store.last_told_of, self.clock, told_within=2.0
         )
+        self.ends = Ends(database, self.ledger, alertmanager, prometheus)
         self.outbox = Outbox(database, 3600)
         self.contacts_file = self.folder / "contacts.json"
         metrics = Metrics(store, self.ledger, self.outbox)
-        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks)
+        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks, self.ends.take)
         add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, "http://localhost:8080")
         add_deliveries_page(self.app, self.outbox)
         self.couriers = [

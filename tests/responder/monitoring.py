@@ -64,9 +64,15 @@ class Alerting(Service):
         route = {"receiver": "people", "group_wait": "100ms", "group_interval": "500ms", "repeat_interval": repeat}
         route["group_by"] = ["..."]  # type: ignore[assignment]
         hook = {"url": self._told.url, "send_resolved": True}
-        config.write_text(
-            yaml.safe_dump({"route": route, "receivers": [{"name": "people", "webhook_configs": [hook]}]})
-        )
+        document = {
+            "route": route,
+            "receivers": [{"name": "people", "webhook_configs": [hook]}],
+            "inhibit_rules": [
+                {"source_matchers": [source], "target_matchers": ['condition="low_win_rate"'], "equal": ["bot"]}
+                for source in ('condition="bot_down"', 'condition="maintenance"')
+            ],
+        }
+        config.write_text(yaml.safe_dump(document))
         options = [f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address="]
         options.append("--data.maintenance-interval=1s")
         super().__init__(folder, "alertmanager", *options)
@@ -88,6 +94,11 @@ class Alerting(Service):
             return [f"{a['status']} {a['labels']['alertname']}" for a in alerts if a["labels"].get("bot", "") == bot]
 
         return [line for request in self._told.messages for line in words(request)]
+
+    def bodies(self, bot: str) -> list[dict[str, Any]]:
+        """The messages with something of a bot, as they came."""
+        documents: list[dict[str, Any]] = [json.loads(request.body) for request in self._told.messages]
+        return [body for body in documents if any(a["labels"].get("bot") == bot for a in body["alerts"])]
 
     def wait_told(self, bot: str, *lines: str) -> None:
         """Waits for just these messages."""
@@ -157,17 +168,20 @@ class Ruling(Service):
         answer = requests.get(f"{self.url}/api/v1/alertmanagers", timeout=10).json()
         return bool(answer["data"]["activeAlertmanagers"])
 
-    def fire(self, bots: Sequence[str], escalated: Sequence[str] = ()) -> None:
-        """From now on, just these fire."""
-        self._fire(bots, escalated)
+    def fire(self, bots: Sequence[str], escalated: Sequence[str] = (), **others: Sequence[str]) -> None:
+        """From now on, just these fire: BotDown, its escalation, and `low_win_rate` or `maintenance`."""
+        self._fire(bots, escalated, **others)
         self.send(signal.SIGHUP)
 
-    def _fire(self, bots: Sequence[str], escalated: Sequence[str] = ()) -> None:
+    def _fire(self, bots: Sequence[str], escalated: Sequence[str] = (), **others: Sequence[str]) -> None:
         labels = {"condition": "bot_down", "severity": "critical"}
         rules = [
             {"alert": "BotDown", "expr": _of(bots), "labels": labels},
             {"alert": "Escalation", "expr": _of(escalated), "labels": {**labels, "escalation": "no_response"}},
         ]
+        for name, condition in (("LowWinRate", "low_win_rate"), ("BotInMaintenance", "maintenance")):
+            lesser = {"condition": condition, "severity": "warning"}
+            rules.append({"alert": name, "expr": _of(others.get(condition, [])), "labels": lesser})
         new = self._rules.with_suffix(".new")
         new.write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": rules}]}))
         shutil.move(new, self._rules)
