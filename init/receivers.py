@@ -133,8 +133,8 @@ class Receivers:
             expanded: list[Config] = []
             if channel in told.channels:
                 expanded += [each for config in configs for each in self._ready[channel](config)]
-            if channel == "email" and told.contacts.emails:
-                expanded.append({**configs[0], "to": ", ".join(told.contacts.emails)})
+            if channel == "email":
+                expanded += [{**configs[0], "to": address} for address in told.contacts.emails]
             if expanded:
                 made[key] = copy.deepcopy(expanded)
         webhooks = [self._webhook("inbox", receiver)] if inbox and self.has_inbox else []

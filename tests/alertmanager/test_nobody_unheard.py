@@ -98,9 +98,8 @@ class Rendered:
         """The names of the contacts behind it; the administrator's channels are all `you`."""
         contacts = [(role, contact) for role in ROLES for contact in self.told.contacts.of(role)]
         if heard.channel == "email":
-            for address in heard.target.split(", "):
-                owners = [c.name for role, c in contacts if c.email == address and role != "administrator"]
-                yield owners[0] if owners else "you"
+            owners = [c.name for role, c in contacts if c.email == heard.target and role != "administrator"]
+            yield owners[0] if owners else "you"
         elif heard.channel in ("sms", "phone"):
             named = [entry for entry in self.lists[heard.target] if entry[heard.channel]]
             assert named, f"{heard.target} has nobody with {heard.channel}"

@@ -69,7 +69,8 @@ def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tup
         assert {target for channel, target, _ in told if channel == "email"} <= {f"{who}@example.org"}
     elif who != "heartbeat":
         assert {target for channel, target, _ in told if channel == "email"} <= {
-            "me@example.org, administrator@example.org"
+            "me@example.org",
+            "administrator@example.org",
         }
     channels = {channel for channel, *_ in told}
     if who != "heartbeat":
