@@ -58,7 +58,7 @@ def _who(labels: dict[str, str]) -> str:
 
 
 def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tuple[frozenset[str], str, str]:
-    """By which channels, whether it is repeated, and whether it waits in quiet hours."""
+    """By which channels, whether it is repeated, and what becomes of it in quiet hours."""
     pairs = [f"{name}={value}" for name, value in labels.items() if value and "{{" not in value]
     command = [binary("amtool"), "config", "routes", "test", f"--config.file={config}", *pairs]
     names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().split(",")
@@ -83,7 +83,8 @@ def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tup
     if labels["alertname"] == "NotificationsFailing":
         assert "Slack" not in shown
         shown |= {"Slack"}
-    return shown, "again" if ends else "–", "waits" if waits else "–"
+    quiet = ("waits" if ends else "inbox only") if waits else "–"
+    return shown, "again" if ends else "–", quiet
 
 
 def _receiver(document: dict[str, Any], name: str) -> dict[str, Any]:

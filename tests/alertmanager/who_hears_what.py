@@ -25,7 +25,8 @@ and a contact for each role. What you don't have: [channels](channels.md).
 - **When** is how long after the cause at most, an escalation after its alert's firing ([more](alerts.md)).
 - **At most every** is the cooldown: what comes back within it is told when it is over. **Again** is when it is repeated
   while it lasts and nobody [acknowledges](acknowledge.md) it. The end is told, but not by a call.
-- **Quiet** is what waits in [quiet hours](configuration.md#quiet-hours), if you set some.
+- **Quiet** is what waits in [quiet hours](configuration.md#quiet-hours), if you set some; *inbox only* is over before they
+  are, and nobody else hears of it.
 - The inbox hears all of it, in quiet hours too. Discord and your own webhook hear all of it.
 """
 TITLES = {
@@ -84,8 +85,15 @@ def row(alert: Alert) -> Row | None:
         "a request" if heartbeat else said(channel for channel, *_ in told) + _but(receiver),
         duration(seconds(route["group_interval"])),
         again(seconds(route["repeat_interval"]), seconds(route["group_interval"]), ends=ends),
-        "waits" if alert.severity in QUIETER and name not in REPORTS else "–",
+        _quiet(name, alert.severity, ends=ends),
     )
+
+
+def _quiet(name: str, severity: str, *, ends: bool) -> str:
+    """What becomes of it in quiet hours. What has no end is news, which lasts for minutes."""
+    if severity not in QUIETER or name in REPORTS:
+        return "–"
+    return "waits" if ends else "inbox only"
 
 
 def _but(receiver: dict[str, Any]) -> str:
