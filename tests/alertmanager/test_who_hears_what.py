@@ -53,6 +53,21 @@ def test_the_rendered_configuration_says_the_same(config: Path) -> None:
     assert found == set(_rows())
 
 
+def test_the_notes_say_what_quiet_hours_shorten(config: Path) -> None:
+    """Of the rendered configuration each cooldown is as the table has it, or as the note below the table."""
+    document = yaml.safe_load(config.read_text())
+    found = set()
+    for route in document["route"]["routes"]:
+        for child in route.get("routes", []):
+            if child.get("group_interval", route["group_interval"]) != route["group_interval"]:
+                found.add((route["matchers"][0].split('"')[1], child["group_interval"], route["group_interval"]))
+    notes = re.findall(
+        r"^If you have quiet hours, (\w+)'s cooldown is (.*) instead of (.*), all day", PAGE.read_text(), re.MULTILINE
+    )
+    assert found == {(alert, now.replace(" ", ""), before.replace(" ", "")) for alert, now, before in notes}
+    assert found
+
+
 def _who(labels: dict[str, str]) -> str:
     return "heartbeat" if labels["alertname"] == "Watchdog" else labels.get("role", "administrator")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from exporter.config.contacts import ROLES
 from init.receivers import role_of
-from init.routes import FAILING, QUIETER, REPORTS
+from init.routes import FAILING, LOOK_AGAIN, LOOK_AGAIN_SECONDS, QUIETER, REPORTS
 from tests.alertmanager.walk import behind, routes
 from tests.rules.alerts_table import CHANNELS, Alert, after, alertmanager, alerts, duration
 from tests.rules.delays import seconds
@@ -25,8 +25,8 @@ and a contact for each role. What you don't have: [channels](channels.md).
 - **When** is how long after the cause at most, an escalation after its alert's firing ([more](alerts.md)).
 - **At most every** is the cooldown: what comes back within it is told when it is over. **Again** is when it is repeated
   while it lasts and nobody [acknowledges](acknowledge.md) it. The end is told, but not by a call.
-- **Quiet** is what waits in [quiet hours](configuration.md#quiet-hours), if you set some; *inbox only* is over before they
-  are, and nobody else hears of it.
+- **Quiet** is what waits in [quiet hours](configuration.md#quiet-hours), if you set some; *inbox only* is over before
+  they are, and nobody else hears of it.
 - The inbox hears all of it, in quiet hours too. Discord and your own webhook hear all of it.
 """
 TITLES = {
@@ -106,6 +106,21 @@ def rows() -> list[tuple[Row, str, str]]:
     return [(own, after(alert), alert.rule["labels"].get("escalation", "")) for own, alert in found if own]
 
 
+def _oftener(who: str, found: Iterable[Row]) -> str:
+    """The note below a table on cooldowns that quiet hours shorten."""
+    longer = {row.alert: row.every for row in found if row.who == who and row.quiet != "–" and _shortened(row.every)}
+    told = (
+        f"If you have quiet hours, {alert}'s cooldown is {duration(seconds(LOOK_AGAIN))} instead of {every}, all day; "
+        "for the inbox it stays.\n"
+        for alert, every in longer.items()
+    )
+    return "".join(f"\n{line}" for line in told)
+
+
+def _shortened(every: str) -> bool:
+    return seconds(every.replace(" min", "m").replace(" ", "")) > LOOK_AGAIN_SECONDS
+
+
 def page() -> str:
     """The page."""
     parts, all_rows = [INTRODUCTION], rows()
@@ -122,6 +137,7 @@ def page() -> str:
             f"| {name} | {', '.join(dict.fromkeys(of))} | {' | '.join(rest)} |\n"
             for (name, *rest), of in merged.items()
         ]
+        parts.append(_oftener(who, (own for own, *_ in all_rows)))
     return "".join(parts)
 
 
