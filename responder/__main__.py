@@ -27,7 +27,7 @@ from responder.ends import WATCH_SECONDS, Ends
 from responder.ledger import Ledger
 from responder.login import Access
 from responder.metrics import Metrics
-from responder.notify import GIVE_UP_SECONDS, add_notify, deliver
+from responder.notify import GATHER_SECONDS, GIVE_UP_SECONDS, add_notify, deliver
 from responder.outbox import Outbox
 from responder.prometheus import Prometheus
 from responder.receiving import MAX_BODY_BYTES
@@ -114,8 +114,9 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | w
     app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, take)
     add_notify(app, outbox, metrics, token, arguments.contacts_file, responder_url)
     add_deliveries_page(app, outbox)
+    send = partial(deliver, app, outbox, arguments.contacts_file, responder_url)
     couriers = [
-        Courier(outbox, channel, partial(deliver, outbox, arguments.contacts_file), GIVE_UP_SECONDS, metrics.delivery)
+        Courier(outbox, channel, send, GIVE_UP_SECONDS, metrics.delivery, gather_seconds=GATHER_SECONDS)
         for channel in CHANNELS
     ]
     watcher = Watcher(acknowledger, lambda: metrics.error("acknowledgements"))

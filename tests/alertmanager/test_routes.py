@@ -91,6 +91,7 @@ TABLE: list[Row] = [
     ("BotStopped", {"condition": "bot_stopped", "severity": "info", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("ExporterDown", {"condition": "exporter_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("ResponderDown", {"condition": "responder_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
     ("RuleEvaluationFailing", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
     ("NotificationsFailing", {"severity": "critical", "channel": "slack"}, PEOPLE, "5m", "5s"),
     *of_bot("SourceFailing", "warning", {"telegram", "email"}, "5m", "30s"),

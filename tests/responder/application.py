@@ -35,6 +35,7 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 PASSWORD = "the pässword"
 KEY = b"k" * 32
 NOWHERE = "http://127.0.0.1:1"
+RESPONDER_URL = "http://localhost:8080"
 
 
 @dataclass
@@ -65,11 +66,12 @@ class Responder:
         self.contacts_file = self.folder / "contacts.json"
         metrics = Metrics(store, self.ledger, self.outbox)
         self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks, self.ends.take)
-        add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, "http://localhost:8080")
+        add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, RESPONDER_URL)
         add_deliveries_page(self.app, self.outbox)
+        send = partial(deliver, self.app, self.outbox, self.contacts_file, RESPONDER_URL)
+        # What waits goes together, and at once.
         self.couriers = [
-            Courier(self.outbox, channel, partial(deliver, self.outbox, self.contacts_file), 3600, metrics.delivery)
-            for channel in CHANNELS
+            Courier(self.outbox, channel, send, 3600, metrics.delivery, gather_seconds=0) for channel in CHANNELS
         ]
 
     def clock(self) -> float:
