@@ -31,6 +31,7 @@ from responder.notify import GATHER_SECONDS, GIVE_UP_SECONDS, add_notify, delive
 from responder.outbox import Outbox
 from responder.prometheus import Prometheus
 from responder.receiving import MAX_BODY_BYTES
+from responder.runbooks import Runbooks
 from responder.sessions import PasswordError, Sessions, kept_key
 from responder.store import Store
 from responder.web import create_app
@@ -111,7 +112,8 @@ def _application(arguments: argparse.Namespace) -> tuple[Flask, list[Watcher | w
         ends.take(notification)
         told.take(notification)
 
-    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, arguments.runbooks, take)
+    runbooks = Runbooks(arguments.runbooks, os.environ)
+    app = create_app(store, metrics, access, acknowledger, arguments.timezone_file, runbooks, take)
     add_notify(app, outbox, metrics, token, arguments.contacts_file, responder_url)
     add_deliveries_page(app, outbox)
     send = partial(deliver, app, outbox, arguments.contacts_file, responder_url)

@@ -42,7 +42,7 @@ def create_app(
     access: Access,
     acknowledger: Acknowledger,
     timezone_file: Path | None,
-    runbooks_folder: Path,
+    runbooks: Runbooks,
     also_told: Callable[[Notification], None] = lambda _: None,
 ) -> Flask:
     """The WSGI application; senders need the token, readers the password.
@@ -58,7 +58,7 @@ def create_app(
     app.jinja_env.globals["silence_link"] = links.silence
     add_login(app, access, metrics)
     _add_api(app, store, access.token, metrics, also_told)
-    _add_pages(app, store, Runbooks(runbooks_folder))
+    _add_pages(app, store, runbooks)
     add_acknowledge_page(app, acknowledger)
     _add_health(app, store, metrics)
 

@@ -29,6 +29,8 @@ URGENCY = {
     "sms": {"critical": "5 min", "warning": "1 h", "info": "1 day"},
     "phone": {"critical": "five minutes", "warning": "one hour", "info": "one day"},
 }
+# What a bot or the whole host can have.
+OF_HOST = ("high_cpu_usage", "high_memory_usage", "high_disk_usage")
 # GSM 03.38: with any other character an SMS has 70 instead of 160.
 _GSM = frozenset(
     "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -129,8 +131,11 @@ def test(channel: Channel) -> str:
 
 
 def title(channel: Channel, alert: Alert) -> str:
-    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates."""
-    name, bot = _what(channel, alert), _name(channel, alert.labels.get("bot", ""))
+    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates; without a bot, the host."""
+    of = alert.labels.get("bot", "")
+    if not of and alert.labels.get("condition") in OF_HOST:
+        of = "host" if channel == "sms" else "the host"
+    name, bot = _what(channel, alert), _name(channel, of)
     if channel == "sms":
         return f"{name} {bot}".strip()
     return f"{name} of {bot}" if bot else name

@@ -108,7 +108,7 @@ def test_firing_and_resolved_on_every_channel(scene: Scene) -> None:
             "respond within 5 min",
             "demo is unreachable: it does not answer (reason: timeout). Last sign of life 5m 10s ago, limit 5m 0s.",
             "123.45 USDT · 42 trades · win rate 55.0 % · 3 open positions",
-            "restart bot, close positions",
+            "restart the bot; only if it won't start, close its positions on the exchange",
             f"Since {since.day} {since:%b %Y %H:%M:%S} IST",
         ):
             assert words in text

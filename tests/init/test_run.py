@@ -149,6 +149,7 @@ def test_all_channels(tmp_path: Path) -> None:
         "Quiet hours: 22:00 to 07:00 America/New_York, for what is no critical; the inbox hears it at once",
         "Webhooks by kind: left out. To tell programs of trades, alerts or reports, see docs/webhooks.md",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
+        "Links in messages lead to localhost, which no phone opens: docs/channels.md#links-that-work-on-your-phone",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):
         assert secret not in text

@@ -26,6 +26,7 @@ from responder.metrics import Metrics
 from responder.notify import add_notify, deliver
 from responder.outbox import Outbox
 from responder.prometheus import Prometheus
+from responder.runbooks import Runbooks
 from responder.sessions import Sessions
 from responder.store import Store
 from responder.web import create_app
@@ -65,7 +66,9 @@ class Responder:
         self.outbox = Outbox(database, 3600)
         self.contacts_file = self.folder / "contacts.json"
         metrics = Metrics(store, self.ledger, self.outbox)
-        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks, self.ends.take)
+        self.app: Flask = create_app(
+            store, metrics, access, self.acknowledger, zone, Runbooks(self.runbooks), self.ends.take
+        )
         add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, RESPONDER_URL)
         add_deliveries_page(self.app, self.outbox)
         send = partial(deliver, self.app, self.outbox, self.contacts_file, RESPONDER_URL)
