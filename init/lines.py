@@ -133,7 +133,10 @@ def _severities(settings: Settings, told: Told, people: People) -> Iterator[str]
     for severity, channels in told.channels.given():
         on = [channel for channel in channels if there.get(channel)]
         off = [channel for channel in channels if channel not in on]
-        line = f"{severity.title()}: by {_list(on)}" if on else f"{severity.title()}: by what is there"
+        by = _list(on) or "what is there"
+        if on == ["webhook"] and off:  # which is nobody yet (receivers.py)
+            by += " and what else is there"
+        line = f"{severity.title()}: by {by}"
         yield line + (f" ({_list(off)} left out)" if off else "")
 
 

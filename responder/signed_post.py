@@ -19,7 +19,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -44,8 +44,9 @@ class SignedPost:
         self._subscribers = subscribers
         self._timeout = timeout_seconds
 
-    def deliver(self, delivery: Delivery) -> None:
-        """Sends an event. Raises DeliveryError where the receiver doesn't confirm it."""
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Sends an event, the only one of these. Raises DeliveryError where the receiver doesn't confirm it."""
+        (delivery,) = deliveries
         try:
             subscriber = self._subscribers.named(delivery.target)
         except SubscribersError as error:

@@ -68,6 +68,19 @@ def test_contacts_without_a_service_and_the_other_way_round_are_told(tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("channels", "line"),
+    [
+        ("[webhook]", "Warning: by webhook"),
+        ("[webhook, email]", "Warning: by webhook and what else is there (email left out)"),
+    ],
+)
+def test_a_webhook_that_is_left_of_several_is_not_all(tmp_path: Path, channels: str, line: str) -> None:
+    (tmp_path / "monitoring.yml").write_text(f"channels: {{warning: {channels}}}\n")
+    settings = {"WEBHOOK_URL": "https://hook.example.org/x", "SLACK_WEBHOOK_URL": "https://slack.example.org/x"}
+    assert line in run(settings, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+
+
+@pytest.mark.parametrize(
     ("given", "why"),
     [
         ("", "preset beginner"),

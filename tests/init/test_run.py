@@ -125,7 +125,7 @@ def test_all_channels(tmp_path: Path) -> None:
         (str(secrets / "telegram_chat_id"), None),
         (str(secrets / "telegram_chat_id_2"), 42),
     ]
-    assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org, c@example.org"]
+    assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org", "c@example.org"]
     assert (out / "grafana" / "admin_password").read_text() == ALL["GRAFANA_ADMIN_PASSWORD"]
     assert "America/New_York" in (out / "alertmanager" / "templates" / "timezone.tmpl").read_text()
     assert (out / "responder" / "timezone").read_text() == "America/New_York"
