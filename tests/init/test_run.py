@@ -111,6 +111,7 @@ def test_all_channels(tmp_path: Path) -> None:
     text = (out / "alertmanager" / "alertmanager.yml").read_text()
     config = yaml.safe_load(text)
     assert config["global"] == {
+        "http_config": {"follow_redirects": False},
         "telegram_api_url": "https://api.telegram.org",
         "telegram_bot_token_file": str(secrets / "telegram_bot_token"),
         "slack_api_url_file": str(secrets / "slack_webhook_url"),
