@@ -21,9 +21,16 @@ class File:
 
 def write_all(files: Mapping[Path, File]) -> None:
     """Writes the files in their order; one that is right already isn't touched. Raises Faults when it can't."""
+    path = Path()
     try:
+        contents = {}
         for path, file in files.items():
-            _write(path, file)
+            contents[path] = file.content.encode() if isinstance(file.content, str) else file.content
+    except UnicodeEncodeError:
+        raise Faults([f"{path} can't be written: what it is made of has bytes that are no UTF-8."]) from None
+    try:
+        for path, content in contents.items():
+            _write(path, content, files[path].mode)
     except OSError as error:
         raise Faults([f"{error.filename or path} can't be written: {error.strerror}."]) from error
 
@@ -39,23 +46,22 @@ def remove_others(folder: Path, keep: Iterable[Path]) -> None:
         raise Faults([f"{error.filename or folder} can't be removed: {error.strerror}."]) from error
 
 
-def _write(path: Path, file: File) -> None:
+def _write(path: Path, content: bytes, mode: int) -> None:
     folder = path.parent
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         missing.mkdir(mode=0o700)
     # The folder of a file that others may read must let them through.
-    folder_mode = 0o755 if file.mode & 0o004 else 0o700
+    folder_mode = 0o755 if mode & 0o004 else 0o700
     if folder.stat().st_mode & 0o777 != folder_mode:
         folder.chmod(folder_mode)
-    content = file.content.encode() if isinstance(file.content, str) else file.content
-    if path.is_file() and path.stat().st_mode & 0o777 == file.mode and path.read_bytes() == content:
+    if path.is_file() and path.stat().st_mode & 0o777 == mode and path.read_bytes() == content:
         return
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fchmod(stream.fileno(), file.mode)
+            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         Path(temporary).replace(path)
     except BaseException:

@@ -13,6 +13,8 @@ from init.faults import Faults
 # As the shells of .env files leave them behind: the line's own end and spaces around the value.
 _BLANK = " \t\r\n"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What stands in place of bytes that are no UTF-8.
+_UNDECODED = re.compile(r"[\ud800-\udfff]")
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 # Who logs in, host and port, as Go takes them, which is stricter than Python.
 _NETLOC = re.compile(r"(?:[\w.~!$&'()*+,;=:%@-]*@)?(\[[^\[\]]*\]|[^\[\]:@]+)(?::[0-9]*)?", re.ASCII)
@@ -49,6 +51,8 @@ class Reader:
     def text(self, name: str) -> str:
         """A value without blanks around it; control characters and quotes around it are faults."""
         value = self._environ.get(name, "").strip(_BLANK)
+        if self._undecoded(name, value):
+            return ""
         if _CONTROL.search(value):
             self.fault(f"{name} has a line break or another control character in it: allowed is one line of text.")
             return ""
@@ -60,13 +64,19 @@ class Reader:
     def secret(self, name: str) -> str:
         """A secret, kept as it is (`$`, quotes and inner spaces are part of it) but for the line's end."""
         value = self._environ.get(name, "").rstrip("\r\n")
-        if not value.strip(_BLANK):
+        if not value.strip(_BLANK) or self._undecoded(name, value):
             return ""
         if _CONTROL.search(value):
             self.fault(f"{name} has a line break or another control character in it: allowed is one line of text.")
         elif value != value.strip(_BLANK):
             self.fault(f"{name} begins or ends with a space, which its reader would cut off: remove it.")
         return value
+
+    def _undecoded(self, name: str, value: str) -> bool:
+        undecoded = _UNDECODED.search(value) is not None
+        if undecoded:
+            self.fault(f"{name} has bytes in it that are no UTF-8: save .env as UTF-8.")
+        return undecoded
 
     def parts(self, name: str) -> list[str]:
         """The values of a list that is separated by commas."""

@@ -45,6 +45,8 @@ def main() -> int:
     """Serves; returns the exit code."""
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    # Of an answer with a broken header it tells the address, with whatever secret or number stands there.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     try:
         host, port = _listen(arguments.listen)
         app, watchers, couriers = _application(arguments)

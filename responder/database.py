@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 
@@ -23,6 +24,14 @@ class Database:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The database's folder {path.parent} can't be made: {error.strerror}.") from error
+        try:
+            # For nobody else, from the start. SQLite makes the files beside it in the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            for file in (path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))):
+                with suppress(FileNotFoundError):
+                    file.chmod(0o600)
+        except OSError as error:
+            raise StoreError(f"The database {path} can't be used: {error.strerror}.") from error
         with self.reading() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
 

@@ -10,13 +10,14 @@ import datetime as dt
 import json
 import logging
 import math
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
 
 from responder import events
 from responder.database import Database
-from responder.outbox import Outbox
+from responder.outbox import Entry, Outbox
 from responder.prometheus import Prometheus, PrometheusError
 from responder.subscribers import Subscribers
 from responder.webhook import Alert
@@ -83,26 +84,35 @@ class Reports:
                 connection.executemany("INSERT OR IGNORE INTO reports_waiting VALUES (?, ?, ?, ?)", rows)
 
     def look(self) -> None:
-        """Asks for the figures of what waits. Raises PrometheusError, SubscribersError or StoreError."""
+        """Asks for the figures of what waits. Raises the first error at the end, such as PrometheusError."""
         with self._database.reading() as connection:
             rows = connection.execute("SELECT * FROM reports_waiting ORDER BY at").fetchall()
+        failure: Exception | None = None
         for row in rows:
-            told = [each for each in self._subscribers.all() if "reports" in each.kinds]
             try:
-                made = self._made(row["condition"], row["at"], json.loads(row["bots"])) if told else []
-            except PrometheusError:
-                if self._clock() - row["noted"] < GIVE_UP_SECONDS:
-                    raise
-                log.error(
-                    "The %s report for webhooks is given up: its figures can't be had", REPORTS[row["condition"]][0]
-                )
-                made = []
-            with self._database.writing() as connection:
-                self._outbox.put(connection, events.entries(made, told))
-                connection.execute(
-                    "DELETE FROM reports_waiting WHERE condition = ? AND at = ?", (row["condition"], row["at"])
-                )
-            self._outbox.wake()
+                self._look(row)
+            except Exception as error:  # whatever it is, it must not hold up the other reports
+                failure = failure or error
+        if failure:
+            raise failure
+
+    def _look(self, row: sqlite3.Row) -> None:
+        told = [each for each in self._subscribers.all() if "reports" in each.kinds]
+        entries: list[Entry] = []
+        try:
+            made = self._made(row["condition"], row["at"], json.loads(row["bots"])) if told else []
+            entries = list(events.entries(made, told))
+        except Exception as error:
+            if self._clock() - row["noted"] < GIVE_UP_SECONDS:
+                raise
+            why = str(error) if isinstance(error, PrometheusError) else repr(error)
+            log.error("The %s report for webhooks is given up, after a day: %s", REPORTS[row["condition"]][0], why)
+        with self._database.writing() as connection:
+            self._outbox.put(connection, entries)
+            connection.execute(
+                "DELETE FROM reports_waiting WHERE condition = ? AND at = ?", (row["condition"], row["at"])
+            )
+        self._outbox.wake()
 
     def _made(self, condition: str, at: float, told: list[str]) -> list[events.Event]:
         report, days = REPORTS[condition]
@@ -110,7 +120,7 @@ class Reports:
         def ask(query: str) -> Series:
             return self._prometheus.values(query.format(report=report), at)
 
-        # A message has 250 alerts at the most.
+        # A message has 100 alerts at the most.
         bots = sorted({*told, *(labels["bot"] for labels, _ in ask(_BOTS) if "bot" in labels)} - {""})
         profit, drawdown, sharpe = (_by_bot(ask(query)) for query in (_PROFIT, _DRAWDOWN, _SHARPE))
         trades = _trades(ask(_TRADES))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from responder.courier import DeliveryError
+from responder.hiding import of_login, without
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
@@ -42,17 +44,15 @@ def hide(text: str, url: str, number: str) -> str:
     except ValueError:
         authority = ""
     rest = url.partition("://")[2] or url
-    raw = {url, rest, authority, number, number.lstrip("+")}
+    parts = {url, rest, authority, number, number.lstrip("+")}
     for part in re.split(r"[/?&#]", rest):
         _, _, value = part.rpartition("=")
-        raw |= {part if "=" not in part else value, *re.split(r"[:@]", value)}
-    parts = {each for part in raw for each in (part, unquote(part), quote(part, safe="")) if len(each) > 1}
-    secrets = sorted((part for part in parts if part != "{to}" and not _PLAIN.fullmatch(part)), key=len, reverse=True)
-    if not secrets:
-        return text
-    # A short one, such as `api`, only as a word. Services write an address's host in small letters.
-    patterns = (rf"\b{re.escape(part)}\b" if re.fullmatch(r"\w{1,5}", part) else re.escape(part) for part in secrets)
-    return re.sub("|".join(patterns), HIDDEN, text, flags=re.IGNORECASE)
+        parts |= {part if "=" not in part else value, *re.split(r"[:@]", value)}
+    user, _, password = authority.rpartition("@")[0].partition(":")
+    if user:
+        parts |= {*of_login(user, password)}
+    secrets = (part for part in parts if len(part) > 1 and part != "{to}" and not _PLAIN.fullmatch(part))
+    return without(text, secrets, HIDDEN)
 
 
 def _send(url: str, number: str, text: str) -> None:
@@ -60,12 +60,15 @@ def _send(url: str, number: str, text: str) -> None:
         raise DeliveryError("its address in .env has no {to}, where the number goes")
     import apprise
 
+    from exporter.sources.hard_end import hard_end
+    from responder import bounded
+
     # It tells addresses in its log, some with their secrets.
     logger = logging.getLogger(apprise.LOGGER_NAME)
     logger.propagate = False
     logger.setLevel(logging.WARNING)
-    # No redirects: they would carry the log-in along.
-    asset = apprise.AppriseAsset(app_id="Trading bots", http_redirects=False, async_mode=False)
+    # No redirects: they would carry the log-in along. No time limit of its own: see responder/bounded.py.
+    asset = apprise.AppriseAsset(app_id="Trading bots", http_redirects=False, async_mode=False, service_timeout=0)
     address = url.replace("{to}", quote(number, safe=""))
     if "rto=" not in address:
         address += f"{'&' if '?' in address else '?'}rto={READ_SECONDS}"
@@ -75,7 +78,9 @@ def _send(url: str, number: str, text: str) -> None:
         raise DeliveryError("the service doesn't take the number; it must look like +4915112345678")
     sender = apprise.Apprise(asset=asset)
     sender.add(service)
-    result = sender.notify(text, body_format=apprise.NotifyFormat.TEXT, timeout=SEND_SECONDS)
+    bounded.bind()
+    with hard_end(time.monotonic() + SEND_SECONDS):
+        result = sender.notify(text, body_format=apprise.NotifyFormat.TEXT)
     if not result:
         told = " ".join(entry.message for entry in result.logs() if entry.level in ("WARNING", "ERROR", "CRITICAL"))
         raise DeliveryError(told or f"the service did not take it ({result.status.name.lower()})")

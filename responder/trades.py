@@ -1,6 +1,6 @@
 """Finds the trades that closed, in the exporter's lists, and puts each into the outbox once.
 
-What was listed when a webhook came to a bot is known, and is never told. Afterwards a trade is new where its id is not
+What had closed when a webhook came to a bot is never told. Afterwards a trade is new where its id is not
 known; or where it is, but the trade is another one: a new database counts from 1 again.
 """
 
@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import requests
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -115,18 +115,23 @@ class Trades:
             connection.executescript(SCHEMA)
 
     def look(self) -> None:
-        """Looks at each list once. Raises ExporterError, SubscribersError or StoreError; the next look goes on."""
+        """Looks at each list once. Raises the first error at the end, such as ExporterError; the next look goes on."""
         told = [each for each in self._subscribers.all() if "trades" in each.kinds]
         self._forget_others(told)
-        failure: ExporterError | None = None
+        failure: Exception | None = None
         for url in self._exporters if told else ():
             try:
-                for bot in self._bots(url):
+                bots = self._bots(url)
+            except ExporterError as error:
+                failure = failure or error
+                continue
+            for bot in bots:
+                try:
                     for subscriber in told:
                         if subscriber.wants("trades", bot):
                             self._look(url, subscriber, bot)
-            except ExporterError as error:
-                failure = error
+                except Exception as error:  # whatever it is, the trades of the others are told
+                    failure = failure or error
         if failure:
             raise failure
 
@@ -134,15 +139,14 @@ class Trades:
         of = {"webhook": subscriber.name, "bot": bot}
         known = self._known(of)
         pages = self._pages(url, bot, None if known is None else self._cursor(of))
-        if pages is None:
-            return
-        listed = [trade for page in pages for trade in page.trades]
+        listed = [trade for page in pages or () for trade in page.trades]
         if known is None:
+            # Also without a list: its first trade may be what brings one.
             now = self._clock()
             self._keep(of, listed, now, max((trade.closed for trade in listed), default=now))
             return
         new = [trade for trade in listed if known.is_new(trade)]
-        if not new:
+        if not new or not pages:
             return
         if len(listed) >= MOST_LISTED and min(trade.closed for trade in listed) > known.latest:
             log.warning(
@@ -178,7 +182,7 @@ class Trades:
             self._outbox.put(connection, entries)
 
     def _known(self, of: dict[str, str]) -> _Known | None:
-        """None of a list that was never read."""
+        """None of a bot that was never looked at."""
         with self._database.reading() as connection:
             row = connection.execute(f"SELECT since, latest FROM trade_lists WHERE {_OF}", of).fetchone()  # noqa: S608
             if row is None:
@@ -212,7 +216,7 @@ class Trades:
 
     def _pages(self, url: str, bot: str, after: str | None) -> list[_Page] | None:
         """The list behind a trade, or all of it where that isn't in it any more; None where there is no list now."""
-        address = f"{url}/api/v1/bots/{quote(bot, safe='')}/trades"
+        address = f"{url}/api/v1/bots/{quote(bot, safe='').replace('.', '%2E')}/trades"
         pages: list[_Page] = []
         while len(pages) < 10:
             answer = self._get(address, {"limit": str(PAGE)} | ({} if after is None else {"after": after}))
@@ -235,7 +239,10 @@ class Trades:
         return pages
 
     def _get(self, address: str, query: dict[str, str]) -> requests.Response:
+        request = self._session.prepare_request(requests.Request("GET", address))
+        # As it is: requests would take a bot named `..` for the folder above.
+        request.url = f"{address}?{urlencode(query)}" if query else address
         try:
-            return self._session.get(address, params=query, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+            return self._session.send(request, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
             raise ExporterError(f"The exporter doesn't answer at {address} ({type(error).__name__}).") from error

@@ -66,10 +66,9 @@ class Webhooks:
         try:
             told = self._subscribers.all()
         except SubscribersError as error:
-            # The inbox must not stand still for it.
-            log.error("Webhooks are not told of an alert: %s", error)
             self._failed()
-            return
+            # Alertmanager sends it again. The inbox has it by then, and keeps it once.
+            raise StoreError(f"Webhooks can't be told of an alert: {error}") from None
         if not told:
             return
         self._reports.note(notification.alerts)

@@ -58,8 +58,20 @@ def _or_empty(value: object) -> object:
 
 _Number = Annotated[str, BeforeValidator(_number)]
 _Mail = Annotated[str, BeforeValidator(_mail)]
-# The name stands in lines of logs and in messages.
-_Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\x{85}\x{2028}\x{2029}\x{FFFD}]+$")]
+
+
+def _name(value: str) -> str:
+    """It stands in lines of logs, on pages and in messages: one that can't be seen, or turns the line, is another's."""
+    if not value.isprintable() or not value.strip():
+        raise ValueError("must be a name of characters that can be seen")
+    return value
+
+
+_Name = Annotated[
+    str,
+    Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\x{85}\x{2028}\x{2029}\x{FFFD}]+$"),
+    AfterValidator(_name),
+]
 
 
 class ContactEntry(Entry):

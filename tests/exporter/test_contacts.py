@@ -156,3 +156,10 @@ def test_quiet_hours_cover_the_day_once(begin: object, end: object) -> None:
         assert len(set(minutes)) == len(minutes) == hours.minutes + longer
         assert all(0 <= minute < 1440 for minute in minutes)
         assert all(0 <= a < b <= 1440 for a, b in hours.ranges(longer))
+
+
+@pytest.mark.parametrize("name", ["a\\u202Eb", "a\\u200Bb", " ", "\\u2066a", "a\\u00ADb"])
+def test_a_name_can_be_seen(tmp_path: Path, name: str) -> None:
+    (fault,) = faults(tmp_path, f'contacts: {{manager: [{{name: "{name}", email: a@b.c}}]}}')
+    assert fault.startswith("2: contacts.manager[0].name is ") and fault.isprintable()
+    assert fault.endswith(": must be a name of characters that can be seen")

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from init.faults import Faults
+from init.files import File, write_all
 from init.run import ROOT, run
 from tests.binaries import binary
 
@@ -111,6 +112,7 @@ def test_all_channels(tmp_path: Path) -> None:
     text = (out / "alertmanager" / "alertmanager.yml").read_text()
     config = yaml.safe_load(text)
     assert config["global"] == {
+        "http_config": {"follow_redirects": False},
         "telegram_api_url": "https://api.telegram.org",
         "telegram_bot_token_file": str(secrets / "telegram_bot_token"),
         "slack_api_url_file": str(secrets / "slack_webhook_url"),
@@ -316,3 +318,10 @@ def test_a_committed_file_that_is_no_configuration_is_said(project: Path, text: 
     (project / "prometheus" / "prometheus.yml").write_text(text)
     with pytest.raises(Faults, match=r"prometheus\.yml"):
         run({}, project / "out", project)
+
+
+def test_what_can_not_be_written_is_known_before_the_first_is(tmp_path: Path) -> None:
+    files = {tmp_path / "first": File("a"), tmp_path / "second": File("p\udcfcss")}
+    with pytest.raises(Faults, match="second can't be written: what it is made of has bytes that are no UTF-8"):
+        write_all(files)
+    assert list(tmp_path.iterdir()) == []

@@ -158,6 +158,14 @@ def test_quotes_that_were_kept_are_told(name: str) -> None:
     assert f"{name} has quotes around it" in faults(**{**EMAIL, **TELEGRAM, name: '"x"'})
 
 
+@pytest.mark.parametrize("name", ["SMTP_HOST", "SMTP_PASSWORD", "TELEGRAM_BOT_TOKEN", "SMTP_TO"])
+def test_bytes_that_are_no_text_are_told(name: str) -> None:
+    value = b"p\xfcss@example.org".decode(errors="surrogateescape")
+    told = faults(**{**EMAIL, **TELEGRAM, "SMTP_USERNAME": "u", "SMTP_PASSWORD": "p", name: value})
+    assert f"{name} has bytes in it that are no UTF-8: save .env as UTF-8." in told
+    assert told.isprintable() or "\n" in told
+
+
 def test_a_password_that_would_be_cut_is_refused() -> None:
     assert "SMTP_PASSWORD begins or ends with a space" in faults(**EMAIL, SMTP_USERNAME="u", SMTP_PASSWORD=" p")
     assert "SMTP_PASSWORD has a line break" in faults(**EMAIL, SMTP_USERNAME="u", SMTP_PASSWORD="p\nq")

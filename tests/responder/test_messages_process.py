@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from responder.outbox import Delivery, Outbox
 from tests.channels import HttpServer, Request
 from tests.responder.samples import alert, body
 from tests.responder.test_process import AUTHORIZED, running
+from tests.responder.test_service import serving
 from tests.responder.twilio import AUTH, SID, SMS_URL
 from tests.stack import wait_for
 
@@ -116,3 +118,14 @@ def test_the_log_holds_no_secret(tmp_path: Path) -> None:
     assert f"sms to administrator/Me failed, tried again: {row.error}" in log
     for secret in (SID, AUTH, "+15551234567", "+4915112345670"):
         assert secret not in log
+
+
+def test_a_broken_header_tells_the_log_nothing(tmp_path: Path) -> None:
+    def broken(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno colon\r\nX: y\r\n\r\nok")
+
+    with serving(broken) as service, running(tmp_path, **{"contacts-file": write(tmp_path, service)}) as (_, url):
+        assert post(url, 1).ok
+        wait_for("it is delivered", lambda: [row.state for row in rows(tmp_path)] == ["delivered"])
+    log = (tmp_path / "log").read_text()
+    assert "SECRET" not in log and "4915112345670" not in log and "headers" not in log

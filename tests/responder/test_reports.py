@@ -124,7 +124,7 @@ class World:
 def test_the_figures_are_those_of_the_report(tmp_path: Path, prometheus: Reporting) -> None:
     told = wait_for("the report fires for all", lambda: found if len(found := prometheus.reports()) == 3 else None)
     world = World(tmp_path, prometheus.url)
-    # Alertmanager's message has at most 250 of them: here, one.
+    # Alertmanager's message has at most 100 of them: here, one.
     (first,) = [Alert.model_validate(each) for each in told if each["labels"]["bot"] == "a"]
     world.reports.note([first])
     with pytest.raises(PrometheusError, match="Prometheus doesn't answer"):
@@ -185,3 +185,23 @@ def test_what_is_not_prometheus_is_said(tmp_path: Path) -> None:
         world.reports.note([Alert.model_validate(alert(labels={"condition": "daily_summary"}))])
         with pytest.raises(PrometheusError, match="Prometheus answers 401 to a query"):
             world.reports.look()
+
+
+def test_a_report_that_can_not_be_made_holds_up_no_other(
+    tmp_path: Path, prometheus: Reporting, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(tmp_path, prometheus.url)
+    world.now = time.time()
+    # Before the first of them there is no other day.
+    for starts_at in ("0001-01-01T00:00:00Z", f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:00:00Z}"):
+        labels = {"condition": "daily_summary", "bot": "a"}
+        world.reports.note([Alert.model_validate(alert(labels=labels, startsAt=starts_at))])
+    with pytest.raises((OverflowError, PrometheusError)):
+        world.reports.look()
+    assert "a" in [event["data"]["bot"] for event in world.told]
+    world.now += GIVE_UP_SECONDS
+    world.reports.look()
+    assert "The daily report for webhooks is given up, after a day" in caplog.text
+    told = len(world.told)
+    world.reports.look()
+    assert len(world.told) == told

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,8 @@ import pytest
 from responder.courier import Courier, DeliveryError
 from responder.database import Database
 from responder.outbox import Entry, Outbox
-from responder.signed_post import LONGEST_WAIT, SignedPost, _seconds, signed
-from responder.subscribers import Subscribers
+from responder.signed_post import LONGEST_WAIT, SignedPost, _seconds, _shown, signed
+from responder.subscribers import Subscriber, Subscribers
 from tests.responder.receiver import SECRET, Misbehaviour, Receiver, status, verified
 
 
@@ -34,7 +37,7 @@ class World:
         self.file = receiver.file(folder / "webhooks.json")
         self.outbox = Outbox(Database(folder / "responder.sqlite"), 3600)
         self.now = 1000.0
-        post = SignedPost(Subscribers(self.file), timeout_seconds=0.4)
+        post = SignedPost(Subscribers(self.file), timeout_seconds=0.4, clock=lambda: self.now)
         self.courier = Courier(self.outbox, "webhook", post.deliver, 86400, lambda *_: None, lambda: self.now)
 
     def add(self, *numbers: int) -> None:
@@ -151,21 +154,91 @@ def test_a_passing_fault_is_tried_again_with_the_same_id(
     assert receiver.taken == [{"n": 1, "ü": "€"}] and world.last[0] == "delivered"
 
 
-@pytest.mark.parametrize("code", [400, 404, 410])
-def test_what_is_refused_is_given_up_after_few_attempts_with_the_receivers_words(
+@pytest.mark.parametrize("code", [400, 401, 404, 410])
+def test_what_is_refused_for_an_hour_is_given_up_with_the_receivers_words(
     world: World, receiver: Receiver, code: int
 ) -> None:
-    receiver.planned = [status(code, "no such account")] * 5
+    # Before that it was down for longer, which doesn't count.
+    receiver.planned = [status(500)] * 6 + [status(code, "no such account")] * 12
+    world.add(1)
+    for _ in range(6):
+        world.later(1000)
+    for _ in range(11):
+        world.later(359)
+        assert world.last[0] == "waiting"
+    world.later(359)
+    assert world.last[0] == "given up" and world.last[1].endswith(": no such account")
+    assert len(receiver.attempts) == 18
+    world.add(2)
+    world.later(301)
+    assert receiver.taken == [{"n": 2, "ü": "€"}]
+
+
+def test_what_is_refused_is_tried_five_times_at_least(world: World, receiver: Receiver) -> None:
+    receiver.planned = [status(404)] * 5
     world.add(1)
     for _ in range(4):
-        world.later(20)
+        world.later(4000)
         assert world.last[0] == "waiting"
-    world.later(20)
-    assert world.last[0] == "given up" and world.last[1].endswith(": no such account")
-    assert len(receiver.attempts) == 5
-    world.add(2)
-    world.later(60)
-    assert receiver.taken == [{"n": 2, "ü": "€"}]
+    world.later(4000)
+    assert world.last[0] == "given up"
+
+
+@pytest.mark.parametrize("code", [408, 429])
+def test_who_is_only_busy_is_tried_on(world: World, receiver: Receiver, code: int) -> None:
+    receiver.planned = [status(code)] * 20
+    world.add(1)
+    for _ in range(20):
+        world.later(400)
+        assert world.last[0] == "waiting"
+    world.later(400)
+    assert len(receiver.taken) == 1
+
+
+def test_of_a_long_answer_little_is_read(world: World, receiver: Receiver) -> None:
+    sent: list[int] = []
+
+    def long(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 500 No\r\n\r\n")
+        try:
+            for _ in range(200):
+                sent.append(handler.wfile.write(b"x" * 1_000_000))
+        except ConnectionError:
+            pass
+
+    receiver.planned = [long]
+    world.add(1)
+    world.later(0)
+    assert world.last == ("waiting", f"HTTP 500 Internal Server Error: {'x' * 200}")
+    assert len(sent) < 50
+
+
+def test_resolving_and_connecting_count_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_a, **_k: released.wait(20) and [])
+    world.add(1)
+    world.later(0)
+    assert world.last == ("waiting", "No answer within 0.4 s")
+    released.set()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        address = full.getsockname()
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        begun: list[int] = []
+
+        class Counted(socket.socket):
+            def connect(self, address: Any) -> None:
+                begun.append(1)
+                super().connect(address)
+
+        monkeypatch.setattr("socket.socket", Counted)
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_a, **_k: [(2, 1, 6, "", address)] * 8)
+        world.later(10)
+    # Each address has its share of the time, all together no more than it.
+    assert 1 < len(begun) <= 8 and world.last == ("waiting", "No answer within 0.4 s")
 
 
 @pytest.mark.parametrize("code", [302, 308])
@@ -218,6 +291,26 @@ def test_nothing_secret_shows(world: World, receiver: Receiver, caplog: pytest.L
     for secret in (SECRET, SECRET[6:], "my-own-path", "4711-secret", "trader", "pass%77ord", "password", "nowhere.in"):
         assert secret not in shown
     assert receiver.attempts[0].headers["authorization"] == "Basic dHJhZGVyOnBhc3N3b3Jk"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Basic dHJhZGVyOnBhc3N3b3Jk",
+        "trader:pass%77ord",
+        "TRADER",
+        "Tok%2fen.long",
+        "tok/EN.long",
+        "%74ok%2Fen.long",
+        SECRET,
+        SECRET.removeprefix("whsec_"),
+    ],
+)
+@pytest.mark.parametrize("secret", [SECRET, SECRET.removeprefix("whsec_")])
+def test_what_is_secret_is_hidden_in_whatever_form(text: str, secret: str) -> None:
+    url = "https://trader:pass%77ord@example.org/Tok%2Fen.Long"
+    shown = _shown(f"no {text}!", Subscriber(name="ledger", kinds=["trades"], url=url, secret=secret))
+    assert re.fullmatch(r"no (Basic |whsec_)?(\(not shown\):?)+!", shown)
 
 
 def test_of_a_certificate_that_is_not_trusted_it_is_said_so(world: World, receiver: Receiver) -> None:

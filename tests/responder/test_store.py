@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -95,3 +96,19 @@ def test_what_is_not_a_database_is_said(tmp_path: Path) -> None:
         Database(tmp_path / "file")
     with pytest.raises(StoreError, match="can't be made"):
         Database(tmp_path / "file" / "below" / "responder.sqlite")
+
+
+def test_nobody_else_can_read_the_files(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        path = tmp_path / "responder.sqlite"
+        for _ in range(2):
+            database = Database(path)
+            with database.writing() as connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS t (x)")
+                files = list(tmp_path.iterdir())
+                assert len(files) == 3 and {file.stat().st_mode & 0o777 for file in files} == {0o600}
+                # As a version before this one has left them.
+                path.chmod(0o644)
+    finally:
+        os.umask(before)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from responder import events
 from responder.database import Database
 from responder.outbox import Outbox
 from responder.subscribers import Subscribers
@@ -102,16 +106,60 @@ def test_a_bot_without_trades_yet_is_new_only_once(world: World, exporter: Expor
     assert world.ids == [1]
 
 
-def test_before_the_first_reading_nothing_is_taken_for_the_history(world: World, exporter: Exporting) -> None:
+def test_before_the_first_reading_nothing_that_closes_is_taken_for_the_history(
+    world: World, exporter: Exporting
+) -> None:
     world.look()  # 503
     exporter.write({"timestamp": time.time(), "bot": {"mode": "live"}})
     world.look()  # 404: no single trades
-    exporter.tell(*[trade(n, NOW + n) for n in range(50)])
-    world.look()
-    assert world.told == []
-    exporter.tell(*[trade(n, NOW + n) for n in range(51)])
+    history = [trade(n, NOW - 1000 + n) for n in range(50)]
+    exporter.tell(*history, trade(50, NOW + 50))
     world.look()
     assert world.ids == [50]
+    exporter.tell(*history, trade(50, NOW + 50), trade(51, NOW + 60))
+    world.look()
+    assert world.ids == [50, 51]
+
+
+class _Broken(BaseHTTPRequestHandler):
+    """An exporter whose first bot's list is no list."""
+
+    asked: ClassVar[list[str]] = []
+    closed: ClassVar[list[dict[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        bots = [{"labels": {"__param_bot": bot}} for bot in ("broken", "early", "..")]
+        page = {"mode": None, "currency": None, "trades": self.closed, "next": None}
+        answers: dict[str, Any] = {"/sd": bots, "early": {**page, "bot": "early"}, "%2E%2E": {**page, "bot": ".."}}
+        answer = answers.get(self.path if self.path == "/sd" else self.path.split("/")[4], "oops")
+        if "early" in self.path and self.closed:
+            # So early that no calendar has it in UTC.
+            answer["trades"] = [{"id": 1, "closed_at": "0001-01-01T00:00:00+10:00"}]
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Stays silent."""
+
+
+def test_a_bot_whose_list_is_broken_does_not_keep_the_others_from_being_told(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Broken) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        world = World(tmp_path, f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(ExporterError, match="bots/broken/trades isn't a list of trades"):
+            world.look()
+        _Broken.closed.append({"id": 7, "closed_at": events.moment(dt.datetime.fromtimestamp(NOW + 1, dt.UTC))})
+        with pytest.raises(ExporterError):
+            world.look()
+        server.shutdown()
+        thread.join()
+    assert [(event["data"]["bot"], event["data"]["id"]) for _, event in world.told] == [("..", 7)]
+    assert "/api/v1/bots/%2E%2E/trades?limit=200" in _Broken.asked
 
 
 def test_an_import_of_old_trades_is_history(world: World, exporter: Exporting) -> None:

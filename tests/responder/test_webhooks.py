@@ -16,12 +16,21 @@ import requests
 
 from exporter.config.load import load
 from responder import events
+from responder.acknowledge import Acknowledger
+from responder.alertmanager import Alertmanager
+from responder.attempts import Attempts
 from responder.database import Database
+from responder.ledger import Ledger
+from responder.login import Access
+from responder.metrics import Metrics
 from responder.outbox import Delivery, Outbox
 from responder.prometheus import Prometheus
 from responder.reports import Reports
+from responder.sessions import Sessions
+from responder.store import Store
 from responder.subscribers import Subscriber, Subscribers
 from responder.trades import ExporterError
+from responder.web import create_app
 from responder.webhook import Alert, Notification
 from responder.webhooks import Looker, Webhooks
 from tests.responder.application import NOWHERE
@@ -42,14 +51,14 @@ class World:
         subscribers = Subscribers(self.file)
         self.reports = Reports(database, self.outbox, subscribers, Prometheus(NOWHERE))
         self.failures: list[str] = []
-        self._webhooks = Webhooks(self.outbox, subscribers, self.reports, lambda: self.failures.append("failed"))
+        self.webhooks = Webhooks(self.outbox, subscribers, self.reports, lambda: self.failures.append("failed"))
         self._database = database
 
     def subscribe(self, *webhooks: dict[str, Any]) -> None:
         self.file.write_text(json.dumps([{"url": "http://x", "secret": SECRET, **each} for each in webhooks]))
 
     def take(self, *alerts: dict[str, Any]) -> None:
-        self._webhooks.take(Notification.model_validate(body(*alerts)))
+        self.webhooks.take(Notification.model_validate(body(*alerts)))
 
     @property
     def rows(self) -> list[Delivery]:
@@ -115,12 +124,25 @@ def test_a_report_is_no_alert(world: World) -> None:
         assert [row["condition"] for row in connection.execute("SELECT * FROM reports_waiting")] == ["daily_summary"]
 
 
-def test_a_file_that_can_not_be_read_holds_up_no_inbox(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_while_the_file_can_not_be_read_alertmanager_sends_again(world: World, tmp_path: Path) -> None:
+    database = Database(tmp_path / "responder.sqlite")
+    store, ledger = Store(database, 3600), Ledger(database, 3600)
+    metrics = Metrics(store, ledger, world.outbox)
+    acknowledger = Acknowledger(ledger, Alertmanager(NOWHERE), Prometheus(NOWHERE))
+    (tmp_path / "password").write_text("the-password")
+    access = Access(Sessions(database, tmp_path / "password", b"k"), Attempts(), "the-token", b"k", False)
+    app = create_app(store, metrics, access, acknowledger, None, tmp_path, world.webhooks.take)
+
+    def post() -> int:
+        return app.test_client().post("/api/v1/alerts", json=body(alert()), headers=AUTHORIZED).status_code
+
     for content in (None, "{", '[{"name": "x", "url": "http://secret", "secret": "whsec_x"}]'):
         world.file.write_text(content) if content else world.file.unlink(missing_ok=True)
-        world.take(alert())
+        assert post() == 503
     assert len(world.failures) == 3 and world.rows == []
-    assert caplog.text.count("Webhooks are not told of an alert") == 3 and "secret" not in caplog.text
+    world.subscribe(ALERTS)
+    assert post() == 200
+    assert world.told == ["ledger: alert.firing demo"] and len(store.messages(limit=10)) == 1
 
 
 def test_it_looks_on_whatever_happens(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
