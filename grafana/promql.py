@@ -51,6 +51,11 @@ def current(metric: str, by: str = "bot", **labels: str) -> str:
     return f"({latest(metric, by, **labels)} and on (bot) {ANSWERING})"
 
 
+def recorded(metric: str, by: str = "bot", **labels: str) -> str:
+    """The value that a rule last recorded for each bot; `by` and `labels` as for `latest`."""
+    return f"max by ({by}) ({of_bot(metric, **labels)})"
+
+
 def labelled(expression: str, labels: str, only: str = "") -> str:
     """A value of each bot that answers, with labels of `trading_bot_info`.
 

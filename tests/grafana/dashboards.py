@@ -11,6 +11,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 
+# Not $1, which is label_replace's.
+VARIABLE = re.compile(r"\$([a-z_]\w*)")
 # What Grafana puts in place of variables before a query reaches Prometheus. With a pair's slash and a bot's dot, as
 # Grafana escapes them inside a regular expression.
 VALUES = {
@@ -20,6 +22,7 @@ VALUES = {
     "currency": "USDT",
     "__range": "86400s",
     "__interval": "60s",
+    "__interval_ms": "60000",
     "__rate_interval": "240s",
 }
 
@@ -67,4 +70,4 @@ def substituted(expression: str) -> str:
     def value(match: re.Match[str]) -> str:
         return VALUES[match[1]]
 
-    return re.sub(r"\$(\w+)", value, expression)
+    return VARIABLE.sub(value, expression)
