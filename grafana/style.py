@@ -25,6 +25,7 @@ GROUPED = "locale"
 # Not a currency unit: the account's currency stands in names and columns.
 MONEY = GROUPED
 SECONDS = "s"
+BYTES = "bytes"
 
 UNKNOWN = "–"
 NOT_KNOWN = "not known"  # where a dash alone would be blown up to a bar

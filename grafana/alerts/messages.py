@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import stat, table, timeseries
-from grafana_foundation_sdk.models import common
 
 from grafana import style
 from grafana.board import Row
-from grafana.panels import lines, over_time
+from grafana.counts import counts, in_range, in_step
+from grafana.panels import over_time
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
 from grafana.tables import Label, Value, coloured_text, measure, rows
@@ -30,19 +29,6 @@ def _of_channels(alertmanager: str, responder: str) -> str:
         f'sum by (channel) (label_replace({alertmanager}, "channel", "$1", "integration", "(.*)"))'
         f" or sum by (channel) ({own})"
     )
-
-
-def _in_range(counter: str) -> str:
-    return f"round(increase({counter}[$__range]))"
-
-
-def _in_step(counter: str) -> str:
-    """How many in each step: the difference of two counts, for `increase` guesses, and with few messages badly.
-
-    Less than before is a restart, which counted from zero.
-    """
-    before = f"{counter} offset $__interval"
-    return f"({counter} - {before} >= 0 or {counter})"
 
 
 REQUESTS = "alertmanager_notification_requests_total"
@@ -63,9 +49,9 @@ def row() -> Row:
 
 
 def _delivered() -> stat.Panel:
-    sent = _of_channels(f"({_in_range(REQUESTS)} - {_in_range(FAILED_REQUESTS)})", _in_range(DELIVERED))
-    failed = _of_channels(_in_range(FAILED_REQUESTS), _in_range(FAILED))
-    lost = _of_channels(_in_range(LOST), _in_range(GIVEN_UP))
+    sent = _of_channels(f"({in_range(REQUESTS)} - {in_range(FAILED_REQUESTS)})", in_range(DELIVERED))
+    failed = _of_channels(in_range(FAILED_REQUESTS), in_range(FAILED))
+    lost = _of_channels(in_range(LOST), in_range(GIVEN_UP))
     return side_by_side(
         301,
         "Messages in the time shown",
@@ -154,8 +140,8 @@ def _last() -> stat.Panel:
 
 def _by_channel() -> table.Panel:
     attempts = _of_channels(
-        f"{_in_range(REQUESTS)} > 0",
-        f"{_in_range(TRIED)} > 0",
+        f"{in_range(REQUESTS)} > 0",
+        f"{in_range(TRIED)} > 0",
     )
     slow = (
         "histogram_quantile(0.95, sum by (channel, le) (label_replace("
@@ -178,12 +164,12 @@ def _by_channel() -> table.Panel:
             Value("Attempts", attempts, measure(style.COUNT, 0, 95)),
             Value(
                 "Failed",
-                f"({_of_channels(_in_range(FAILED_REQUESTS), _in_range(FAILED))}) and {used}",
+                f"({_of_channels(in_range(FAILED_REQUESTS), in_range(FAILED))}) and {used}",
                 [*measure(style.COUNT, 0, 85), *coloured_text(), style.steps(style.NEUTRAL, (1, style.WARNING))],
             ),
             Value(
                 "Given up",
-                f"({_of_channels(_in_range(LOST), _in_range(GIVEN_UP))}) and {used}",
+                f"({_of_channels(in_range(LOST), in_range(GIVEN_UP))}) and {used}",
                 [*measure(style.COUNT, 0, 95), *coloured_text(), style.steps(style.NEUTRAL, (1, style.CRITICAL))],
             ),
             Value(
@@ -201,23 +187,17 @@ def _by_channel() -> table.Panel:
 
 
 def _over_time() -> timeseries.Panel:
-    succeeded = _of_channels(f"({_in_step(REQUESTS)} - {_in_step(FAILED_REQUESTS)})", _in_step(DELIVERED))
-    failed = _of_channels(_in_step(FAILED_REQUESTS), _in_step(FAILED))
+    succeeded = _of_channels(f"({in_step(REQUESTS)} - {in_step(FAILED_REQUESTS)})", in_step(DELIVERED))
+    failed = _of_channels(in_step(FAILED_REQUESTS), in_step(FAILED))
     panel = (
-        lines(
+        counts(
             307,
             "Messages over time",
             (12, 9),
             "Attempts in each step of the chart, by channel; those that failed are red. A red bar beside one of its "
             "channel's colour is a repeat that succeeded. Red alone, step after step, is a channel that is dead.",
-            style.GROUPED,
-            1,
             SILENT,
         )
-        .draw_style(common.GraphDrawStyle.BARS)
-        .fill_opacity(80)
-        .line_width(0)
-        .stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
         .with_target(over_time(f"({succeeded}) > 0", "{{channel}}"))
         .with_target(over_time(f"({failed}) > 0", "{{channel}} failed", "B"))
     )

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import statetimeline, table
 
 from grafana import style
 from grafana.alerts import series
-from grafana.alerts.present import ABOUT, BOT, ESCALATING, SEVERITY
+from grafana.alerts.present import ABOUT, BOT, ESCALATING, severity
 from grafana.board import Row
 from grafana.panels import over_time, states
 from grafana.promql import firing
@@ -18,7 +18,7 @@ QUIET = "0"
 CODES = {"info": 1, "warning": 2, "critical": 3}
 BANDS = {
     QUIET: ("quiet", style.CLEAR),
-    **{str(code): SEVERITIES[severity] for severity, code in CODES.items()},
+    **{str(code): SEVERITIES[name] for name, code in CODES.items()},
 }
 
 
@@ -31,8 +31,8 @@ def _timeline() -> statetimeline.Panel:
     keys = "alertname, bot, about"
     # Not of each moment but of each step of the chart, or a short alert would be missed.
     codes = " or ".join(
-        f"{series.known_by(f'max_over_time({firing(severity)}[$__interval])', keys)} * {code}"
-        for severity, code in reversed(CODES.items())
+        f"{series.known_by(f'max_over_time({firing(name)}[$__interval])', keys)} * {code}"
+        for name, code in reversed(CODES.items())
     )
     longest = f"topk(20, {series.known_by(f'count_over_time({firing()}[$__range] @ end())', keys)})"
     return (
@@ -62,7 +62,7 @@ def _how_often() -> table.Panel:
         " the charts. What fires every day and is never acted upon should be changed or switched off: it hides the "
         "rest. Messages that are told once (summaries, milestones) have no count.",
         [
-            SEVERITY,
+            severity(fired),
             Label("Alert", "alertname", [set_("custom.minWidth", 150)]),
             BOT,
             ABOUT,
@@ -72,7 +72,7 @@ def _how_often() -> table.Panel:
         fired,
         sort_by="Severity",
         absent="nothing fired",
-        hidden=("condition",),
+        hidden=("condition", "severity"),
     )
 
 

@@ -29,7 +29,13 @@ STEPS = {
 ROLES = ("manager", "technical_lead", "emergency_contact", "risk_manager")
 ESCALATING = 'ALERTS{alertstate="firing",escalation!="",bot=~"$bot|"}'
 
-SEVERITY = Label("Severity", "severity", [*lamp(SEVERITIES), width(85)])
+
+def severity(alerts: str) -> Value:
+    """The column by which the worst come first."""
+    names = {"1": SEVERITIES["critical"], "2": SEVERITIES["warning"], "3": SEVERITIES["info"]}
+    return Value("Severity", series.ranked(alerts), [*lamp(names), width(85)])
+
+
 # A click shows that bot alone, there where its figures are.
 BOT = Label(
     "Bot",
@@ -65,12 +71,12 @@ def _count() -> stat.Panel:
         "a warning within an hour. No rules evaluated: nobody would be warned, look at Prometheus's log.",
         [
             Number(
-                severity,
-                f"count({firing(severity)}) or {EVALUATED}",
-                style.SUCCESS if severity == "critical" else style.NEUTRAL,
+                name,
+                f"count({firing(name)}) or {EVALUATED}",
+                style.SUCCESS if name == "critical" else style.NEUTRAL,
                 [(1, colour)],
             )
-            for severity, (_, colour) in SEVERITIES.items()
+            for name, (_, colour) in SEVERITIES.items()
         ],
         NO_RULES,
     )
@@ -155,16 +161,16 @@ def _firing() -> table.Panel:
     return rows(
         106,
         "Firing now",
-        (24, 8),
+        (24, 10),
         "Each alert that fires: what it measures now beside its limit, for how long its condition has held, who looks"
         " after it and since when, and of how many escalations others were told. Value and limit are empty where an "
         "alert has none, or it can't be read. What to do stands in its message, in the inbox and in its runbook.",
         [
-            SEVERITY,
+            severity(series.FIRING),
             Label("Alert", "alertname", [set_("custom.minWidth", 150)]),
             BOT,
             ABOUT,
-            Label("Now", "measured", [width(120)]),
+            Label("Now", "measured", [width(150)]),
             Label("Limit", "limit", [width(110)]),
             Value("For", f"time() - {series.SINCE}", measure(style.SECONDS, 1, 100)),
             Label("Acknowledged by", "by", [set_("custom.minWidth", 130)]),
@@ -181,7 +187,7 @@ def _firing() -> table.Panel:
         series.FIRING,
         sort_by="Severity",
         absent="nothing fires",
-        hidden=("condition", "value text", "limit text"),
+        hidden=("condition", "severity", "value text", "limit text"),
     )
 
 
@@ -192,11 +198,11 @@ def _escalations() -> table.Panel:
     return rows(
         107,
         "Escalations",
-        (24, 6),
+        (24, 5),
         "Who is told beside the administrator, why, and for how long by now. Acknowledging the alert stops all of its "
         "escalations. A role without a contact falls to the next one that has one: see contacts in monitoring.yml.",
         [
-            SEVERITY,
+            severity(held),
             Label("Of", "alert", [set_("custom.minWidth", 150)]),
             BOT,
             Label(
@@ -227,5 +233,5 @@ def _escalations() -> table.Panel:
         held,
         sort_by="Severity",
         absent="nobody else needs to be told",
-        hidden=("condition",),
+        hidden=("condition", "severity"),
     )

@@ -34,14 +34,30 @@ UNANSWERED = (
 )
 
 
+# The worst first: the alphabet has warnings last.
+RANK = " or ".join(
+    f'label_replace(vector({rank}), "severity", "{severity}", "", "")'
+    for rank, severity in enumerate(("critical", "warning", "info"), 1)
+)
+
+
+def ranked(alerts: str) -> str:
+    """The alerts, which must have a severity, with 1 for a critical one, 2 for a warning and 3 for an info."""
+    return f"({alerts}) * 0 + on (severity) group_left () ({RANK})"
+
+
 class Measured(NamedTuple):
-    """What an alert measures: its value (with the label `bot`, where it is a bot's), times what, and the unit."""
+    """What an alert measures: its value (with the label `bot`, where it is a bot's), times what, and the unit.
+
+    `to` is what it is rounded to.
+    """
 
     alert: str
     value: str
     threshold: str
     factor: float = 1
     unit: str = ""
+    to: float = 0.01
 
 
 def _last(metric: str, window: str = "5m", matchers: str = "") -> str:
@@ -54,7 +70,7 @@ def _host(metric: str, by: str = "") -> str:
 
 PERCENT = (100, " %")
 MEASURED = (
-    Measured("BotDown", f"time() - {of_bot('bot:last_alive:timestamp_seconds')}", "bot_down_time", 1, " s"),
+    Measured("BotDown", f"time() - {of_bot('bot:last_alive:timestamp_seconds')}", "bot_down_time", 1, " s", 1),
     Measured("HighDrawdown", of_bot("bot:drawdown:ratio"), "max_drawdown", *PERCENT),
     Measured("DailyLoss", f"-{of_bot('bot:period_profit_loss:day')}", "daily_loss"),
     Measured("HighErrorRate", _last("trading_bot_error_rate"), "error_rate", *PERCENT),
@@ -65,7 +81,7 @@ MEASURED = (
     Measured("HighDiskUsage", _host("disk_usage_ratio", " by (path)"), "disk_usage", *PERCENT),
     Measured("SlowApiResponse", of_bot("bot:response_time_seconds:p95"), "api_response_time", 1, " s"),
     Measured("HighNetworkLatency", _last("trading_bot_network_latency_seconds"), "network_latency", 1, " s"),
-    Measured("StaleData", f"max by (bot) ({of_bot('bot:data_age:seconds')})", "data_freshness", 1, " s"),
+    Measured("StaleData", f"max by (bot) ({of_bot('bot:data_age:seconds')})", "data_freshness", 1, " s", 1),
     Measured("LowModelAccuracy", _last("trading_bot_model_accuracy"), "model_accuracy", *PERCENT),
     Measured("ModelDrift", _last("trading_bot_model_drift_score"), "model_drift"),
     Measured(
@@ -87,8 +103,7 @@ MEASURED = (
 def values() -> str:
     """What the firing alerts measure now, as the label `measured` of each."""
     parts = (
-        (one.unit, f'label_replace({_times(one.value, one.factor)}, "alertname", "{one.alert}", "", "")')
-        for one in MEASURED
+        (one.unit, f'label_replace({_times(one.value, one)}, "alertname", "{one.alert}", "", "")') for one in MEASURED
     )
     keys = "alertname, bot, about"
     return f"{FIRING} * on ({keys}) group_left (measured) {_as_texts(list(parts), keys, 'measured')}"
@@ -99,14 +114,14 @@ def limits() -> str:
     parts = []
     for one in MEASURED:
         if one.threshold:
-            limit = _times(f'bot:threshold{{threshold="{one.threshold}"}}', one.factor)
+            limit = _times(f'bot:threshold{{threshold="{one.threshold}"}}', one)
             parts.append((one.unit, f'label_replace({limit}, "alertname", "{one.alert}", "", "")'))
     keys = "alertname, bot, severity"
     return f"{FIRING} * on ({keys}) group_left (limit) {_as_texts(parts, keys, 'limit')}"
 
 
-def _times(value: str, factor: float) -> str:
-    return f"({value}) * {factor:g}" if factor != 1 else f"({value})"
+def _times(value: str, measured: Measured) -> str:
+    return f"round(({value}) * {measured.factor:g}, {measured.to:g})"
 
 
 def _as_texts(parts: list[tuple[str, str]], keys: str, label: str) -> str:
@@ -115,6 +130,6 @@ def _as_texts(parts: list[tuple[str, str]], keys: str, label: str) -> str:
     for unit in dict.fromkeys(unit for unit, _ in parts):
         of_unit = " or ".join(query for its_unit, query in parts if its_unit == unit)
         named = f'label_join(({of_unit}), "about", "", "path", "sla")'
-        counted = f'count_values by ({keys}) ("{label}", round({named}, 0.01))'
+        counted = f'count_values by ({keys}) ("{label}", {named})'
         texts.append(f'label_replace({counted}, "{label}", "$1{unit}", "{label}", "(.*)")')
     return f"({' or '.join(texts)})"
