@@ -31,6 +31,7 @@ def counts(id_: int, title: str, size: tuple[int, int], description: str, absent
         .draw_style(common.GraphDrawStyle.BARS)
         .fill_opacity(80)
         .line_width(0)
+        .min(0)
         .stacking(stacked())
     )
 

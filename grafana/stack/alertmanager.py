@@ -29,11 +29,12 @@ def _holds() -> stat.Panel:
     return side_by_side(
         401,
         "Alerts and silences",
-        (8, 4),
-        "Alerts that Alertmanager holds: to be told, and held back by a silence, a maintenance or a worse one; and "
-        "silences in force. Many held back for days: somebody silenced more than was meant.",
+        (16, 4),
+        "Alerts that Alertmanager holds, escalations and the Watchdog among them: active ones, and those held back by"
+        " a silence, a maintenance or a worse one; and silences in force. Many held back for days: somebody silenced "
+        "more than was meant.",
         [
-            Number("told", 'sum(alertmanager_alerts{state="active"})', steps=[(1, style.WARNING)]),
+            Number("active", 'sum(alertmanager_alerts{state="active"})', steps=[(1, style.WARNING)]),
             Number("held back", 'sum(alertmanager_alerts{state="suppressed"})', steps=[(1, style.INFO)]),
             Number("silences", 'sum(alertmanager_silences{state="active"})', steps=[(1, style.INFO)]),
         ],
@@ -45,7 +46,7 @@ def _cluster() -> stat.Panel:
     return side_by_side(
         402,
         "Cluster",
-        (4, 4),
+        (8, 4),
         "Alertmanagers that know of each other. As shipped there is one, alone. Of several that don't find each other, "
         "each sends every message: see docs/scale.md.",
         [
@@ -60,9 +61,8 @@ def _cluster() -> stat.Panel:
 
 
 def _requests() -> timeseries.Panel:
-    def of(counter: str) -> str:
-        return f"sum by (integration) ({in_step(counter)}) > 0"
-
+    calls = in_step("alertmanager_notification_requests_total")
+    failed = in_step("alertmanager_notification_requests_failed_total")
     return (
         counts(
             403,
@@ -72,8 +72,8 @@ def _requests() -> timeseries.Panel:
             "again, so one message may be several. Red alone for long: the board Alerts, and make test-alert.",
             "no call yet",
         )
-        .with_target(over_time(of("alertmanager_notification_requests_total"), "{{integration}}"))
-        .with_target(over_time(of("alertmanager_notification_requests_failed_total"), "{{integration}} failed", "B"))
+        .with_target(over_time(f"sum by (integration) ({calls} - {failed}) > 0", "{{integration}}"))
+        .with_target(over_time(f"sum by (integration) ({failed}) > 0", "{{integration}} failed", "B"))
         .override_by_regexp("/failed$/", [style.colour(style.CRITICAL)])
     )
 
@@ -91,7 +91,8 @@ def _latency() -> timeseries.Panel:
             2,
             "no message in this time",
         )
-        .with_target(over_time(f"histogram_quantile(0.95, {buckets})", "{{integration}}"))
+        # Of a service that isn't called it is not a number, and equals nothing.
+        .with_target(over_time(f"histogram_quantile(0.95, {buckets}) >= 0", "{{integration}}"))
         .min(0)
     )
 
@@ -101,7 +102,7 @@ def _alerts() -> timeseries.Panel:
         lines(
             405,
             "Alerts held",
-            (12, 8),
+            (24, 6),
             "Alerts that are told (active) and held back (suppressed) over time. One that Prometheus no longer "
             "reports ends here after five minutes at the latest.",
             style.GROUPED,
@@ -123,7 +124,7 @@ def _inbox() -> stat.Panel:
     return side_by_side(
         501,
         "Inbox",
-        (8, 4),
+        (16, 4),
         "Messages that came in the time shown, of alerts that fire and of their ends, and attempts to log in with a "
         "wrong password. Many of those: somebody guesses, and the port is reachable from outside.",
         [
@@ -143,7 +144,7 @@ def _waiting() -> stat.Panel:
     return side_by_side(
         502,
         "Waiting deliveries",
-        (4, 4),
+        (8, 4),
         "SMS, calls and calls of your webhooks that wait for their next attempt. The page Deliveries of the inbox has"
         " the service's own words.",
         [Number("waiting", "sum(trading_bot_responder_deliveries_waiting)", steps=[(1, style.WARNING)])],
@@ -189,7 +190,7 @@ def _deliveries() -> timeseries.Panel:
         counts(
             505,
             "Deliveries",
-            (12, 8),
+            (24, 6),
             "Attempts to deliver an SMS, a call or a call of your webhook in each step, and what was given up. Failed"
             " ones (orange) are tried again; given up (red) reached nobody by that channel.",
             "no delivery in this time",

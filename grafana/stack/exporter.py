@@ -97,7 +97,7 @@ def _bots() -> table.Panel:
             BOT,
             Value("Readable", f"max by (bot) ({of_bot('trading_bot_up')})", [*lamp(READABLE), width(90)]),
             Value("Last read", f"time() - {last}", measure(style.SECONDS, 0, 110)),
-            Value("Reading takes", f"max by (bot) ({SECONDS})", measure(style.SECONDS, 3)),
+            Value("Reading takes", f"max by (bot) ({SECONDS})", measure(style.SECONDS, 1, 130)),
             Value(
                 "Failed",
                 f"sum by (bot) ({in_range(ERRORS)})",

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import stat, statetimeline, timeseries
 from grafana import style
 from grafana.board import Row
 from grafana.counts import counts, in_step, stacked
-from grafana.panels import limit_line, lines, over_time, states
+from grafana.panels import lines, over_time, states
 from grafana.stack.components import NOT_SEEN
 from grafana.stats import Number, side_by_side
 from grafana.style import set_
@@ -34,7 +34,7 @@ def _size() -> stat.Panel:
     return side_by_side(
         301,
         "What it keeps",
-        (8, 5),
+        (8, 8),
         "Series in memory, what they and their history take on the disk, and for how long history goes back. The disk "
         "grows until RETENTION (.env) is reached. Series cost memory: about 4 KB each.",
         [
@@ -71,17 +71,16 @@ def _groups() -> timeseries.Panel:
             303,
             "Rules: time taken, share of the interval",
             (12, 8),
-            "How much of its interval the evaluation of each group of rules takes; the eight that take most. At the "
-            "dashed line one is skipped, and alerts come late. Steady above a half: fewer bots here, or a faster "
-            "machine, see docs/scale.md.",
+            "How much of its interval the evaluation of each group of rules takes; the eight that take most. At 100 % "
+            "one is skipped, and alerts come late. Steady above 50 %: fewer bots here, or a faster machine, see "
+            "docs/scale.md.",
             style.RATIO,
             2,
             NOT_SEEN,
         )
         .with_target(over_time(f"{share} and on (rule_group) ({longest})", "{{rule_group}}"))
-        .with_target(over_time("0 * count(up) + 1", "interval", "B"))
         .min(0)
-        .override_by_name("interval", limit_line())
+        .axis_soft_max(0.1)
     )
 
 
