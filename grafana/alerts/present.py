@@ -41,7 +41,7 @@ BOT = Label(
     "Bot",
     "bot",
     [
-        set_("custom.minWidth", 110),
+        set_("custom.minWidth", 95),
         set_(
             "links",
             [
@@ -54,7 +54,7 @@ BOT = Label(
         ),
     ],
 )
-ABOUT = Label("About", "about", [set_("custom.minWidth", 90)])
+ABOUT = Label("About", "about", [set_("custom.minWidth", 105)])
 
 
 def row() -> Row:
@@ -167,19 +167,19 @@ def _firing() -> table.Panel:
         "alert has none, or it can't be read. What to do stands in its message, in the inbox and in its runbook.",
         [
             severity(series.FIRING),
-            Label("Alert", "alertname", [set_("custom.minWidth", 150)]),
+            Label("Alert", "alertname", [set_("custom.minWidth", 175)]),
             BOT,
             ABOUT,
-            Label("Now", "measured", [width(150)]),
-            Label("Limit", "limit", [width(110)]),
-            Value("For", f"time() - {series.SINCE}", measure(style.SECONDS, 1, 100)),
-            Label("Acknowledged by", "by", [set_("custom.minWidth", 130)]),
+            Label("Now", "measured", [width(125)]),
+            Label("Limit", "limit", [width(85)]),
+            Value("For", f"time() - {series.SINCE}", measure(style.SECONDS, 1, 90)),
+            Label("Acknowledged by", "by", [set_("custom.minWidth", 135)]),
             Value(
                 "At",
                 f"{series.FIRING} * on (condition, bot, severity) group_left (by) {series.ACKNOWLEDGED} * 1000",
-                [*measure(CLOCK, 0), width(160)],
+                [*measure(CLOCK, 0), width(150)],
             ),
-            Value("Escalations", escalated, measure(style.COUNT, 0, 105)),
+            Value("Escalations", escalated, measure(style.COUNT, 0, 100)),
             # Their values are only carriers of the texts above.
             Value("value text", series.values()),
             Value("limit text", series.limits()),
@@ -223,11 +223,11 @@ def _escalations() -> table.Panel:
             Value(
                 "For", f"time() - (max by ({keys}) ({since}) and on ({keys}) {held})", measure(style.SECONDS, 1, 100)
             ),
-            Label("Acknowledged by", "by", [set_("custom.minWidth", 130)]),
+            Label("Acknowledged by", "by", [set_("custom.minWidth", 135)]),
             Value(
                 "At",
                 f"{held} * on (condition, bot, severity) group_left (by) {series.ACKNOWLEDGED} * 1000",
-                [*measure(CLOCK, 0), width(160)],
+                [*measure(CLOCK, 0), width(150)],
             ),
         ],
         held,

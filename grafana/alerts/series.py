@@ -95,7 +95,7 @@ MEASURED = (
     Measured("LowTradingActivity", _last("trading_bot_trades_per_hour"), "trades_per_hour", 1, " an hour"),
     Measured("HighRiskUtilization", of_bot("bot:risk_utilization:ratio"), "risk_utilization", *PERCENT),
     Measured("HighVolatility", _last("trading_bot_market_volatility_ratio"), "volatility", *PERCENT),
-    Measured("ErrorBudgetBurn", f"max by (bot, sla) ({of_bot('bot_sla:burn_rate:ratio_1h')})", "", 1, " × allowed"),
+    Measured("ErrorBudgetBurn", f"max by (bot, sla) ({of_bot('bot_sla:burn_rate:ratio_1h')})", "", 1, "×"),
     Measured("EscalationDrawdown", of_bot("bot:drawdown:ratio"), "drawdown_escalation", *PERCENT),
 )
 

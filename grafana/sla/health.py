@@ -10,6 +10,7 @@ from grafana.panels import over_time, states
 from grafana.promql import BOT as OF_BOT
 from grafana.promql import of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
+from grafana.style import set_
 from grafana.tables import Value, lamp, rows
 from grafana.trading_bot.values import BOT
 
@@ -80,7 +81,7 @@ def _now() -> table.Panel:
                 Value(
                     name,
                     recorded("bot_check:health:bool", check=check),
-                    lamp(OK),
+                    [*lamp(OK), set_("custom.minWidth", 70)],
                 )
                 for check, name in CHECKS.items()
             ),

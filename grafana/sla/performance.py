@@ -68,7 +68,7 @@ def _lowest() -> stat.Panel:
     return the_worst(
         401,
         "Score, lowest",
-        (5, 4),
+        (8, 4),
         "Seven measures in one number from 0 to 1, of the bot that has the lowest; docs/performance.md tells what "
         "counts how much. From 20 trades on. When it falls for days, the table Scores shows which part it is.",
         f"bottomk(1, {SCORE}) or on () 0 / (count({promql.ANSWERING}) * 0)",
@@ -85,7 +85,7 @@ def _met() -> stat.Panel:
     return side_by_side(
         402,
         "Benchmarks",
-        (5, 4),
+        (8, 4),
         "What was expected of the bots: how many benchmarks they miss, and how many they meet. What a bot doesn't "
         "state, or has too few trades for, is neither. Missed ones are told by nobody: look at them once a week.",
         [
@@ -101,8 +101,8 @@ def _suggested() -> stat.Panel:
     return side_by_side(
         403,
         "Suggestions",
-        (4, 4),
-        "What could be looked at, as the table beside says; of high priority what costs money. None is an alarm: "
+        (8, 4),
+        "What could be looked at, as the table below says; of high priority what costs money. None is an alarm: "
         "take your time, and change one thing at a time.",
         [
             Number(
@@ -133,7 +133,7 @@ def _suggestions() -> table.Panel:
     return rows(
         404,
         "Suggestions, one by one",
-        (10, 8),
+        (24, 6),
         "What is outside of the limits in monitoring.yml (section suggestions), and what to look at then. Measured is "
         "what it is now; error rates are the last hour's. Nothing is done by itself.",
         [
@@ -144,17 +144,24 @@ def _suggestions() -> table.Panel:
                 [
                     *coloured_cell(),
                     named({name: (name, colour) for name, colour in PRIORITIES.items()}),
-                    width(80),
+                    width(75),
                 ],
             ),
-            Label("What", "suggestion", [named({name: (text, style.NEUTRAL) for name, text in SUGGESTIONS.items()})]),
-            Label("Measured", "measured"),
+            Label(
+                "What",
+                "suggestion",
+                [
+                    named({name: (text, style.NEUTRAL) for name, text in SUGGESTIONS.items()}),
+                    set_("custom.minWidth", 125),
+                ],
+            ),
+            Label("Measured", "measured", [width(115)]),
             Label(
                 "Look at",
                 "action",
                 [
                     named({name: (name.replace("_", " "), style.NEUTRAL) for name in ACTIONS}),
-                    set_("custom.minWidth", 170),
+                    set_("custom.minWidth", 190),
                 ],
             ),
         ],
@@ -185,7 +192,7 @@ def _over_time() -> timeseries.Panel:
 
 def _scores() -> table.Panel:
     def part(of: str, name: str) -> Value:
-        return Value(name, recorded("bot_part:score:ratio", part=of), measure(style.COUNT, 2, 85))
+        return Value(name, recorded("bot_part:score:ratio", part=of), measure(style.COUNT, 2, 95))
 
     return rows(
         406,
@@ -224,7 +231,11 @@ def _benchmarks() -> table.Panel:
         [
             BOT,
             *(
-                Value(name, recorded("bot_benchmark:met:bool", benchmark=label), lamp(MET_OR_NOT))
+                Value(
+                    name,
+                    recorded("bot_benchmark:met:bool", benchmark=label),
+                    [*lamp(MET_OR_NOT), set_("custom.minWidth", 75)],
+                )
                 for label, name in BENCHMARKS.items()
             ),
         ],

@@ -11,7 +11,7 @@ from grafana.promql import BOT as OF_BOT
 from grafana.promql import of_bot, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
-from grafana.tables import Label, Value, coloured_cell, coloured_text, gauge_cell, measure, named, rows
+from grafana.tables import Label, Value, coloured_text, gauge_cell, lamp, measure, rows
 from grafana.trading_bot.values import BOT
 
 # The items: label `sla` → name.
@@ -33,7 +33,7 @@ BROKEN, KEPT, NOT_MEASURED = range(3)
 VERDICTS = {
     str(BROKEN): ("broken", style.CRITICAL),
     str(KEPT): ("kept", style.SUCCESS),
-    str(NOT_MEASURED): ("not measured", style.NEUTRAL),
+    str(NOT_MEASURED): ("not measured", style.CLEAR),
 }
 
 MET = recorded("bot_sla:met:bool", "bot, sla")
@@ -164,7 +164,7 @@ def _items() -> table.Panel:
             Value(
                 "Verdict",
                 f"{MET} or on (bot, sla) ({WANTED}) + {NOT_MEASURED}",
-                [*coloured_cell(), named(VERDICTS), width(115)],
+                [*lamp(VERDICTS), width(115)],
             ),
             Value("Kept", recorded("bot_sla:compliance:ratio", "bot, sla"), measure(style.RATIO, 3, 95)),
             Value("Promised", promised, measure(style.RATIO, 1, 90)),
@@ -237,7 +237,8 @@ def _burn_over_time() -> timeseries.Panel:
 
 def _burn_rates() -> table.Panel:
     # With fifty bots there are hundreds of items: only those that spend anything.
-    spending = f'max by (bot, sla) ({{__name__=~"bot_sla:burn_rate:ratio_.+",{OF_BOT}}} > 0)'
+    spending = f'max by (bot, sla) ({{__name__=~"bot_sla:burn_rate:ratio_.+",{OF_BOT}}}) >= 0.005'
+    chosen = f"and on (bot, sla) ({spending})"
     return rows(
         203,
         "Burn rates, one by one",
@@ -251,7 +252,7 @@ def _burn_rates() -> table.Panel:
             *(
                 Value(
                     window,
-                    recorded(f"bot_sla:burn_rate:ratio_{window}", "bot, sla"),
+                    f"{recorded(f'bot_sla:burn_rate:ratio_{window}', 'bot, sla')} {chosen}",
                     [
                         *measure(style.COUNT, 2, 95),
                         *coloured_text(),
