@@ -90,7 +90,7 @@ def _in_containers() -> dict[str, str]:
 
 
 def _without() -> dict[str, str]:
-    return dict(settings.load(ROOT, shell={"PATH": "/bin"}).process_environment)
+    return dict(settings.load(ROOT, {"PATH": "/bin"}).process_environment)
 
 
 @pytest.fixture(params=[_in_containers, _without], ids=["in containers", "without"])
