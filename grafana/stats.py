@@ -71,8 +71,12 @@ def the_worst(
     decimals: int,
     steps: tuple[str, Steps],
     when_nan: str = "",
+    texts: dict[str, tuple[str, str]] | None = None,
 ) -> stat.Panel:
-    """The value that is worst and whose it is; `when_nan` is the text where the query says so by NaN."""
+    """The value that is worst and whose it is.
+
+    `when_nan` is the text where the query says so by NaN, `texts` those instead of some values: value → (text, colour).
+    """
     return (
         numbers(id_, title, size, description, unit, decimals)
         .with_target(now(expression, name))
@@ -81,6 +85,7 @@ def the_worst(
             [
                 style.when_absent(absent, dashboard.SpecialValueMatch.NULL),
                 style.when_absent(when_nan or absent, dashboard.SpecialValueMatch.NA_N),
+                style.texts(texts or {}),
             ]
         )
         .no_value(absent)

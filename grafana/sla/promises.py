@@ -11,7 +11,7 @@ from grafana.promql import BOT as OF_BOT
 from grafana.promql import of_bot, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
-from grafana.tables import Label, Value, coloured_text, gauge_cell, lamp, measure, rows
+from grafana.tables import Label, Value, coloured_text, gauge_cell, lamp, measure, named, rows
 from grafana.trading_bot.values import BOT
 
 # The items: label `sla` → name.
@@ -35,6 +35,8 @@ VERDICTS = {
     str(KEPT): ("kept", style.SUCCESS),
     str(NOT_MEASURED): ("not measured", style.CLEAR),
 }
+
+SPENT = {"0": ("spent", style.CRITICAL)}
 
 MET = recorded("bot_sla:met:bool", "bot, sla")
 LEFT = recorded("bot_sla:error_budget_left:ratio", "bot, sla")
@@ -115,7 +117,7 @@ def _budget_left() -> stat.Panel:
         "{{bot}} {{sla}}",
         NO_TARGETS,
         style.RATIO,
-        1,
+        0,
         (style.CRITICAL, [(0, style.WARNING), (0.25, style.SUCCESS)]),
         TOO_EARLY,
     )
@@ -136,6 +138,7 @@ def _spent_first() -> stat.Panel:
         1,
         (style.CRITICAL, [(86400, style.WARNING), (7 * 86400, style.SUCCESS)]),
         "not in sight",
+        SPENT,
     )
 
 
@@ -172,13 +175,13 @@ def _items() -> table.Panel:
                 "Budget left",
                 LEFT,
                 [
-                    *measure(style.RATIO, 1),
+                    *measure(style.RATIO, 0),
                     *gauge_cell(1),
                     style.steps(style.CRITICAL, (0, style.WARNING), (0.25, style.SUCCESS)),
                     set_("custom.minWidth", 160),
                 ],
             ),
-            Value("Spent in", SPENT_IN, measure(style.SECONDS, 1, 95)),
+            Value("Spent in", SPENT_IN, [*measure(style.SECONDS, 1, 95), named(SPENT)]),
             Value(
                 "Burn, 1 h",
                 recorded("bot_sla:burn_rate:ratio_1h", "bot, sla"),
@@ -202,14 +205,15 @@ def _budget_over_time() -> timeseries.Panel:
             "Error budget left",
             (12, 9),
             "What may still fail, of each item; of more than ten, those that have least now. A step down is an outage, "
-            "a slope something that fails all the time. At the dashed line it is spent. It comes back as what failed "
-            "becomes older than four weeks.",
+            "a slope something that fails all the time. At the dashed line it is spent; what is overspent by more than "
+            "all of it, is below the chart. It comes back as what failed becomes older than four weeks.",
             style.RATIO,
             1,
             "no SLA targets set, or less than an hour measured",
         )
         .with_target(over_time(f"{LEFT} and on (bot, sla) ({least})", "{{bot}} {{sla}}"))
         .with_target(over_time(f"0 * count({LEFT})", "spent", "B"))
+        .min(-1)
         .max(1)
         .override_by_name("spent", limit_line())
     )

@@ -21,7 +21,7 @@ def test_what_is_not_measured_is_neither_kept_nor_broken(tmp_path: Path) -> None
         'bot_sla:error_budget_left:ratio{bot="a",sla="availability"}': "0.4x100",
         'bot_sla:error_budget_left:ratio{bot="b",sla="availability"}': "-2x100",
     }
-    verdicts = {
+    verdicts: dict[str, float] = {
         '{bot="a",sla="availability"}': 1,
         '{bot="b",sla="availability"}': 0,
         '{bot="a",sla="error_rate"}': 2,
@@ -31,7 +31,7 @@ def test_what_is_not_measured_is_neither_kept_nor_broken(tmp_path: Path) -> None
         ("Promises A", "30m", {"{}": 1}),
         ("Promises B", "30m", {"{}": 1}),
         ("Promises C", "30m", {"{}": 2}),
-        ("Promises, one by one A", "30m", dict.fromkeys(verdicts, 0)),
+        ("Promises, one by one A", "30m", dict.fromkeys(verdicts, 0.0)),
         ("Promises, one by one B", "30m", verdicts),
         ("Promises, one by one D", "30m", dict.fromkeys(verdicts, 0.999)),
         ("Error budget left, least A", "30m", {'{bot="b",sla="availability"}': -2}),
@@ -52,7 +52,7 @@ def test_suggestions_have_a_text_with_its_unit(tmp_path: Path) -> None:
         f'bot_suggestion:measured:value{{{about},suggestion="win_rate",action="analyze_losing_trades"}}': "0.3333x100",
         f'bot_suggestion:measured:value{{{about},suggestion="trades_per_hour",action="review"}}': "0.2x100",
     }
-    told = {
+    told: dict[str, float] = {
         '{action="analyze_losing_trades",bot="a",measured="33.33 %",priority="high",suggestion="win_rate"}': 1,
         '{action="review",bot="a",measured="0.2 an hour",priority="high",suggestion="trades_per_hour"}': 1,
     }
