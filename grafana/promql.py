@@ -56,6 +56,11 @@ def recorded(metric: str, by: str = "bot", **labels: str) -> str:
     return f"max by ({by}) ({of_bot(metric, **labels)})"
 
 
+def none_known(selector: str, label: str, text: str) -> str:
+    """0, with the text as the label, where the time shown has none of these series: a timeline has no empty state."""
+    return f'0 * label_replace(max(absent_over_time({selector}[$__range] @ end())), "{label}", "{text}", "", "")'
+
+
 def labelled(expression: str, labels: str, only: str = "") -> str:
     """A value of each bot that answers, with labels of `trading_bot_info`.
 

@@ -76,6 +76,8 @@ def rows(
         names[field], positions[field] = column.name, position
         if column.properties:
             panel.override_by_name(column.name, list(column.properties))
+    if ref == "A":  # a single query's value has no letter
+        excluded["Value"] = True
     return panel.transformations(
         [
             dashboard.DataTransformerConfig(id_val="merge", options={}),

@@ -9,7 +9,7 @@ from grafana.alerts import series
 from grafana.alerts.present import ABOUT, BOT, ESCALATING, severity
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import firing
+from grafana.promql import firing, none_known
 from grafana.style import set_
 from grafana.tables import Label, Value, measure, rows
 from grafana.trading_bot.bots import SEVERITIES
@@ -35,6 +35,7 @@ def _timeline() -> statetimeline.Panel:
         for name, code in reversed(CODES.items())
     )
     longest = f"topk(20, {series.known_by(f'count_over_time({firing()}[$__range] @ end())', keys)})"
+    none = none_known(firing(), "alertname", "no alert known")
     return (
         states(
             201,
@@ -43,7 +44,7 @@ def _timeline() -> statetimeline.Panel:
             "What fired when; of more than twenty alerts, those that fired longest. Those that begin together mostly "
             "have one cause: look at which was first. One that comes and goes needs a limit of its own, or a repair.",
         )
-        .with_target(over_time(f"({codes}) or 0 * ({longest})", "{{alertname}} {{bot}} {{about}}"))
+        .with_target(over_time(f"({codes}) or 0 * ({longest}) or {none}", "{{alertname}} {{bot}} {{about}}"))
         .mappings([style.texts(BANDS)])
     )
 
@@ -71,7 +72,7 @@ def _how_often() -> table.Panel:
         ],
         fired,
         sort_by="Severity",
-        absent="nothing fired",
+        absent="no alert known in this time",
         hidden=("condition", "severity"),
     )
 
@@ -80,6 +81,7 @@ def _escalated() -> statetimeline.Panel:
     keys = "alert, bot, severity, escalation"
     now_and_then = f"max by ({keys}) (max_over_time({ESCALATING}[$__interval]))"
     longest = f"topk(12, max by ({keys}) (count_over_time({ESCALATING}[$__range] @ end())))"
+    none = none_known(ESCALATING, "alert", "no escalation known")
     return (
         states(
             203,
@@ -89,6 +91,6 @@ def _escalated() -> statetimeline.Panel:
             "long as docs/alerts.md says, later ones after no_response of monitoring.yml. Many of them: nobody saw "
             "the first message, so check its channel below, or have it sent to somebody who is awake.",
         )
-        .with_target(over_time(f"{now_and_then} or 0 * ({longest})", "{{alert}} {{bot}} {{escalation}}"))
+        .with_target(over_time(f"{now_and_then} or 0 * ({longest}) or {none}", "{{alert}} {{bot}} {{escalation}}"))
         .mappings([style.texts({QUIET: ("quiet", style.CLEAR), "1": ("escalated", style.ORANGE)})])
     )

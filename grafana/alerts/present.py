@@ -186,7 +186,7 @@ def _firing() -> table.Panel:
         ],
         series.FIRING,
         sort_by="Severity",
-        absent="nothing fires",
+        absent="no firing alert known",
         hidden=("condition", "severity", "value text", "limit text"),
     )
 
@@ -232,6 +232,6 @@ def _escalations() -> table.Panel:
         ],
         held,
         sort_by="Severity",
-        absent="nobody else needs to be told",
+        absent="no escalation known",
         hidden=("condition", "severity"),
     )

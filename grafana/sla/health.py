@@ -8,7 +8,7 @@ from grafana import style
 from grafana.board import Row
 from grafana.panels import over_time, states
 from grafana.promql import BOT as OF_BOT
-from grafana.promql import of_bot, of_bots, recorded
+from grafana.promql import none_known, of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
 from grafana.tables import Value, lamp, rows
@@ -16,6 +16,9 @@ from grafana.trading_bot.values import BOT
 
 HEALTH = of_bot("bot:health:bool")
 OK = {"0": ("fails", style.CRITICAL), "1": ("ok", style.SUCCESS)}
+BANDS = {**OK, "-1": ("not judged", style.CLEAR)}
+# A timeline has no empty state.
+NONE = f"{none_known(HEALTH, 'bot', 'no bot judged yet')} - 1"
 # label `check` → the column's name.
 CHECKS = {
     "bot_running": "Running",
@@ -94,6 +97,7 @@ def _now() -> table.Panel:
 
 def _overall() -> statetimeline.Panel:
     illest = f"bottomk(12, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
+    by_bot = f"max by (bot) (min_over_time({HEALTH}[$__interval]))"
     return (
         states(
             304,
@@ -102,9 +106,8 @@ def _overall() -> statetimeline.Panel:
             "When all checks of a bot passed (green) and when one failed (red); of more than twelve bots, those that "
             "were ill most. A gap: nobody could judge it, for it was stopped or paused on purpose, or nobody looked.",
         )
-        .with_target(over_time(of_bots(f"max by (bot) (min_over_time({HEALTH}[$__interval]))", illest), "{{bot}}"))
-        .mappings([style.texts(OK)])
-        .no_value("no bot judged yet")
+        .with_target(over_time(f"{of_bots(by_bot, illest)} or {NONE}", "{{bot}}"))
+        .mappings([style.texts(BANDS)])
     )
 
 
@@ -119,7 +122,6 @@ def _checks() -> statetimeline.Panel:
             "Each check of the two bots that were ill most; choose others above. Which one went red first is mostly "
             "the cause, what came after it follows from it.",
         )
-        .with_target(over_time(of_bots(by_check, illest), "{{bot}} {{check}}"))
-        .mappings([style.texts(OK)])
-        .no_value("no bot judged yet")
+        .with_target(over_time(f"{of_bots(by_check, illest)} or {NONE}", "{{bot}} {{check}}"))
+        .mappings([style.texts(BANDS)])
     )

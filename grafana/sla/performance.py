@@ -167,7 +167,7 @@ def _suggestions() -> table.Panel:
         ],
         texts,
         sort_by="Priority",
-        absent="nothing to suggest",
+        absent="no suggestion known",
     )
 
 
@@ -177,7 +177,7 @@ def _over_time() -> timeseries.Panel:
         lines(
             405,
             "Score over time",
-            (14, 8),
+            (24, 8),
             "Each bot's score from 0 to 1; of more than ten bots, the five best and the five worst. A step is mostly "
             "a part that has begun or ceased to be measured; a slope is the bot itself.",
             style.COUNT,

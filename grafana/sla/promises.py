@@ -204,16 +204,16 @@ def _budget_over_time() -> timeseries.Panel:
             201,
             "Error budget left",
             (12, 9),
-            "What may still fail, of each item; of more than ten, those that have least now. A step down is an outage, "
-            "a slope something that fails all the time. At the dashed line it is spent; what is overspent by more than "
-            "all of it, is below the chart. It comes back as what failed becomes older than four weeks.",
+            "What may still fail, of each item; of more than ten, those that have least now. A step down is an "
+            "outage, a slope something that fails all the time. At the dashed line it is spent; far below it the "
+            "chart ends. It comes back as what failed becomes older than four weeks.",
             style.RATIO,
             1,
             "no SLA targets set, or less than an hour measured",
         )
         .with_target(over_time(f"{LEFT} and on (bot, sla) ({least})", "{{bot}} {{sla}}"))
         .with_target(over_time(f"0 * count({LEFT})", "spent", "B"))
-        .min(-1)
+        .min(-0.25)
         .max(1)
         .override_by_name("spent", limit_line())
     )
@@ -271,5 +271,5 @@ def _burn_rates() -> table.Panel:
         ],
         spending,
         sort_by="Bot",
-        absent="no error budget is spent",
+        absent="no spending known",
     )

@@ -180,7 +180,7 @@ def _refused() -> timeseries.Panel:
         "What the responder did not do, by reason. unauthorized: a call without the token or password; database: its "
         "disk is full or broken; acknowledgements: Alertmanager doesn't answer, so escalation goes on though somebody"
         " looks.",
-        "no error",
+        "no error known",
     ).with_target(over_time(f"sum by (reason) ({errors}) > 0", "{{reason}}"))
 
 

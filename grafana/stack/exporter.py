@@ -49,7 +49,7 @@ def _errors() -> timeseries.Panel:
         "Readings of bots, or of parts of them, that failed, by reason: connection and dns are the network, timeout a"
         " slow bot, auth a wrong password, invalid a document with a fault, stale one that nobody writes any more. "
         "The exporter's log has the details. A few in a day are normal.",
-        "no reading failed",
+        "no failure known",
     ).with_target(over_time(f"sum by (reason) ({in_step(ERRORS)}) > 0", "{{reason}}"))
 
 

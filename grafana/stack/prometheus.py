@@ -95,7 +95,7 @@ def _failures() -> timeseries.Panel:
             (12, 8),
             "Evaluations that failed (red), and those skipped because the one before wasn't done, by group. Any "
             "failure means alerts that can neither fire nor end: Prometheus's page Rules has the error.",
-            "none failed, none skipped",
+            "no failure known",
         )
         .with_target(over_time(of("prometheus_rule_evaluation_failures_total"), "{{rule_group}} failed"))
         .with_target(over_time(of("prometheus_rule_group_iterations_missed_total"), "{{rule_group}} skipped", "B"))
