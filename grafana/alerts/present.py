@@ -177,7 +177,7 @@ def _firing() -> table.Panel:
             Value(
                 "At",
                 f"{series.FIRING} * on (condition, bot, severity) group_left (by) {series.ACKNOWLEDGED} * 1000",
-                [*measure(CLOCK, 0), width(150)],
+                [*measure(CLOCK, 0), width(175)],
             ),
             Value("Escalations", escalated, measure(style.COUNT, 0, 100)),
             # Their values are only carriers of the texts above.
@@ -227,7 +227,7 @@ def _escalations() -> table.Panel:
             Value(
                 "At",
                 f"{held} * on (condition, bot, severity) group_left (by) {series.ACKNOWLEDGED} * 1000",
-                [*measure(CLOCK, 0), width(150)],
+                [*measure(CLOCK, 0), width(175)],
             ),
         ],
         held,

@@ -157,7 +157,7 @@ def _each() -> table.Panel:
     return rows(
         106,
         "Each component",
-        (14, 7),
+        (24, 6),
         "Each component's memory, processor time and configuration. Up for seconds again and again: it crashes or is "
         "killed for its memory, see make logs. Refused: a changed configuration has a fault, and the one before goes "
         "on.",
@@ -194,7 +194,7 @@ def _when() -> statetimeline.Panel:
         states(
             107,
             "Seen when",
-            (10, 7),
+            (12, 7),
             "When each component answered Prometheus. A gap in all at once: Prometheus itself was away, or the whole "
             "machine; nothing was watched then, unless something elsewhere hears the Watchdog.",
         )
@@ -208,7 +208,7 @@ def _memory() -> timeseries.Panel:
         lines(
             108,
             "Memory",
-            (24, 7),
+            (12, 7),
             "Resident memory of each component, stacked; Grafana's own isn't collected. Prometheus grows with its "
             "series and over the two hours between compactions, which is normal. In containers each has a limit, at "
             "which it is killed: see mem_limit in docker-compose.yml.",

@@ -117,6 +117,9 @@ def test_nobody_looks_after_nothing(tmp_path: Path) -> None:
             ("Nobody looks after A", "30m", {"{}": 0}),
             (f"Longest unanswered A{IS_NUMBER}", "30m", {"{}": 0}),
             ("Firing now A", "30m", {}),
+            # A timeline has no empty state: a row says it.
+            ("Alerts over time A", "30m", {'{alertname="no alert known"}': 0}),
+            ("Escalations over time A", "30m", {'{alert="no escalation known"}': 0}),
         ],
     )
     names = ("Firing A", "Nobody looks after A", "Longest unanswered A", "Escalated A")
