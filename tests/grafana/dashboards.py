@@ -11,8 +11,6 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 
-# Not $1, which is label_replace's.
-VARIABLE = re.compile(r"\$([a-z_]\w*)")
 # What Grafana puts in place of variables before a query reaches Prometheus. With a pair's slash and a bot's dot, as
 # Grafana escapes them inside a regular expression.
 VALUES = {
@@ -70,4 +68,4 @@ def substituted(expression: str) -> str:
     def value(match: re.Match[str]) -> str:
         return VALUES[match[1]]
 
-    return VARIABLE.sub(value, expression)
+    return re.sub(r"\$([a-z_]\w*)", value, expression)

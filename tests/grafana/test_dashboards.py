@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 import yaml
 
-from tests.grafana.dashboards import FILES, ROOT, VALUES, VARIABLE, expressions, ids, load, panels, substituted
+from tests.grafana.dashboards import FILES, ROOT, VALUES, expressions, ids, load, panels, substituted
 
 # What Grafana 9.4 and 12 both have.
 TYPES = {"stat", "timeseries", "gauge", "bargauge", "piechart", "barchart", "state-timeline", "table", "text"}
@@ -149,7 +149,7 @@ def test_only_chosen_bots_are_asked_for(dashboard: dict[str, Any]) -> None:
 
 def test_variables_are_known(dashboard: dict[str, Any]) -> None:
     named = {variable["name"] for variable in dashboard["templating"]["list"]}
-    used = {name for _, expression in expressions(dashboard) for name in VARIABLE.findall(expression)}
+    used = {name for _, expression in expressions(dashboard) for name in re.findall(r"\$([a-z_]\w*)", expression)}
     assert used <= named | {name for name in VALUES if name.startswith("__")}
 
 
