@@ -20,8 +20,8 @@ def in_step(counter: str) -> str:
 
 
 def in_range(counter: str) -> str:
-    """How many in the time shown."""
-    return f"round(increase({counter}[$__range]))"
+    """How many in the time shown, but for its last step: all readings of a month would be too many."""
+    return f"round(increase({counter}[$__range:$__interval]))"
 
 
 def counts(id_: int, title: str, size: tuple[int, int], description: str, absent: str) -> timeseries.Panel:

@@ -69,8 +69,8 @@ def _delivered() -> stat.Panel:
 
 
 def _worst_channel() -> stat.Panel:
-    failed = _of_channels(f"rate({FAILED_REQUESTS}[$__range])", f"rate({FAILED}[$__range])")
-    tried = _of_channels(f"rate({REQUESTS}[$__range])", f"rate({TRIED}[$__range])")
+    failed = _of_channels(f"rate({FAILED_REQUESTS}[$__range:$__interval])", f"rate({FAILED}[$__range:$__interval])")
+    tried = _of_channels(f"rate({REQUESTS}[$__range:$__interval])", f"rate({TRIED}[$__range:$__interval])")
     failing = f"({failed}) / (({tried}) > 0)"
     return _names(
         the_worst(
@@ -104,7 +104,7 @@ def _waiting() -> stat.Panel:
 def _suppressed() -> stat.Panel:
     def of(reason: str) -> str:
         return (
-            f'sum(round(increase(alertmanager_notifications_suppressed_total{{reason="{reason}"}}[$__range])))'
+            f'sum(round(increase(alertmanager_notifications_suppressed_total{{reason="{reason}"}}[$__range:$__interval])))'
             " or 0 * count(alertmanager_build_info)"
         )
 
@@ -143,10 +143,9 @@ def _by_channel() -> table.Panel:
         f"{in_range(REQUESTS)} > 0",
         f"{in_range(TRIED)} > 0",
     )
-    slow = (
-        "histogram_quantile(0.95, sum by (channel, le) (label_replace("
-        'rate(alertmanager_notification_latency_seconds_bucket[$__range]), "channel", "$1", "integration", "(.*)")))'
-    )
+    buckets = "rate(alertmanager_notification_latency_seconds_bucket[$__range:$__interval])"
+    by_channel = f'label_replace({buckets}, "channel", "$1", "integration", "(.*)")'
+    slow = f"histogram_quantile(0.95, sum by (channel, le) ({by_channel}))"
     used = f"on (channel) ({attempts})"
     return rows(
         306,

@@ -7,7 +7,6 @@ from grafana_foundation_sdk.builders import stat, statetimeline, table
 from grafana import style
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import BOT as OF_BOT
 from grafana.promql import none_known, of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
@@ -61,7 +60,7 @@ def _often() -> stat.Panel:
         (6, 4),
         "Share of the time shown in which all checks of a bot passed, of the bot that was ill most; time in which "
         "nobody could judge it doesn't count. Below 99 % something comes again: see below which check and when.",
-        f"bottomk(1, avg_over_time({HEALTH}[$__range]))",
+        f"bottomk(1, avg_over_time({HEALTH}[$__range:$__interval]))",
         "{{bot}}",
         style.NOT_KNOWN,
         style.RATIO,
@@ -113,7 +112,8 @@ def _overall() -> statetimeline.Panel:
 
 def _checks() -> statetimeline.Panel:
     illest = f"bottomk(2, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
-    by_check = f"max by (bot, check) (min_over_time(bot_check:health:bool{{{OF_BOT}}}[$__interval]))"
+    # Of each step's moment alone: with many bots all minutes of a month would be too many to read.
+    by_check = recorded("bot_check:health:bool", "bot, check")
     return (
         states(
             305,

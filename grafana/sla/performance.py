@@ -172,7 +172,7 @@ def _suggestions() -> table.Panel:
 
 
 def _over_time() -> timeseries.Panel:
-    at_end = f"last_over_time({SCORE}[$__range] @ end())"
+    at_end = f"last_over_time({SCORE}[$__range:$__interval] @ end())"
     return (
         lines(
             405,

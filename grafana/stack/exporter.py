@@ -27,7 +27,7 @@ def row() -> Row:
 
 
 def _slow() -> timeseries.Panel:
-    slowest = f"topk(10, max by (bot) (max_over_time({SECONDS}[$__range] @ end())))"
+    slowest = f"topk(10, max by (bot) (max_over_time({SECONDS}[$__range:$__interval] @ end())))"
     return lines(
         201,
         "Reading a bot",

@@ -55,17 +55,18 @@ def _health() -> statetimeline.Panel:
             "Whether all targets of a job could be scraped (green) or one couldn't (red). Of the groups of bots the "
             "exporter answers, also for a bot that is down: all of them red together is the exporter.",
         )
-        .with_target(over_time("min by (job) (min_over_time(up[$__interval]))", "{{job}}"))
+        .with_target(over_time("min by (job) (up)", "{{job}}"))
         .mappings([style.texts({"0": ("fails", style.CRITICAL), "1": ("ok", style.SUCCESS)})])
     )
 
 
 def _groups() -> timeseries.Panel:
-    share = (
-        f"label_replace(prometheus_rule_group_last_duration_seconds / prometheus_rule_group_interval_seconds, {GROUP})"
-    )
-    of_range = "max_over_time(prometheus_rule_group_last_duration_seconds[$__range] @ end())"
-    longest = f"topk(8, label_replace({of_range} / prometheus_rule_group_interval_seconds, {GROUP}))"
+    took, interval = "prometheus_rule_group_last_duration_seconds", "prometheus_rule_group_interval_seconds"
+
+    def share(duration: str) -> str:
+        return f"max by (rule_group) (label_replace({duration} / {interval}, {GROUP}))"
+
+    longest = f"topk(8, {share(f'max_over_time({took}[$__range:$__interval] @ end())')})"
     return (
         lines(
             303,
@@ -78,7 +79,7 @@ def _groups() -> timeseries.Panel:
             2,
             NOT_SEEN,
         )
-        .with_target(over_time(f"{share} and on (rule_group) ({longest})", "{{rule_group}}"))
+        .with_target(over_time(f"{share(took)} and on (rule_group) ({longest})", "{{rule_group}}"))
         .min(0)
         .axis_soft_max(0.1)
     )
