@@ -58,7 +58,8 @@ def recorded(metric: str, by: str = "bot", **labels: str) -> str:
 
 def none_known(selector: str, label: str, text: str) -> str:
     """0, with the text as the label, where the time shown has none of these series: a timeline has no empty state."""
-    return f'0 * label_replace(max(absent_over_time({selector}[$__range:$__interval] @ end())), "{label}", "{text}", "", "")'
+    absent = f"max(absent_over_time({selector}[$__range:$__interval] @ end()))"
+    return f'0 * label_replace({absent}, "{label}", "{text}", "", "")'
 
 
 def labelled(expression: str, labels: str, only: str = "") -> str:
