@@ -87,9 +87,10 @@ def _escalated() -> statetimeline.Panel:
             203,
             "Escalations over time",
             (10, 9),
-            "When others were told; of more than twelve, those that lasted longest. The first step comes after as "
-            "long as docs/alerts.md says, later ones after no_response of monitoring.yml. Many of them: nobody saw "
-            "the first message, so check its channel below, or have it sent to somebody who is awake.",
+            "When others were to be told; of more than twelve, those that lasted longest. After an acknowledgement "
+            "nobody was. The first step comes as late as docs/alerts.md says, later ones after no_response of "
+            "monitoring.yml. Many of them: nobody saw the first message, so check its channel below, or tell somebody"
+            " who is awake.",
         )
         .with_target(over_time(f"{now_and_then} or 0 * ({longest}) or {none}", "{{alert}} {{bot}} {{escalation}}"))
         .mappings([style.texts({QUIET: ("quiet", style.CLEAR), "1": ("escalated", style.ORANGE)})])

@@ -199,8 +199,9 @@ def _escalations() -> table.Panel:
         107,
         "Escalations",
         (24, 5),
-        "Who is told beside the administrator, why, and for how long by now. Acknowledging the alert stops all of its "
-        "escalations. A role without a contact falls to the next one that has one: see contacts in monitoring.yml.",
+        "Who is told beside the administrator, why, and for how long by now. Acknowledging the alert stops all of its"
+        " escalations: what came after the time beside the name was told to nobody. A role without a contact falls to"
+        " the next one that has one: see contacts in monitoring.yml.",
         [
             severity(held),
             Label("Of", "alert", [set_("custom.minWidth", 150)]),
