@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from grafana_foundation_sdk.builders import dashboard as builders
@@ -30,8 +30,11 @@ class Row(NamedTuple):
     repeat: str = ""
 
 
-def board(uid: str, title: str, description: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """A dashboard with the house's settings."""
+def board(uid: str, title: str, description: str, rows: Sequence[Row], hidden: Collection[str] = ()) -> dict[str, Any]:
+    """A dashboard with the house's settings.
+
+    `hidden` are variables that none of its panels asks for: they are only kept for the dashboards it links to.
+    """
     result = (
         builders.Dashboard(title)
         .uid(uid)
@@ -53,6 +56,8 @@ def board(uid: str, title: str, description: str, rows: Sequence[Row]) -> dict[s
         )
     )
     for variable in _variables():
+        if variable.build().name in hidden:
+            variable.hide(dashboard.VariableHide.HIDE_VARIABLE)
         result.with_variable(variable)
     for severity, colour in (("critical", style.CRITICAL), ("warning", style.WARNING), ("info", style.INFO)):
         result.annotation(_alerts(severity, colour))

@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from grafana import trading_bot
+from grafana import alerts, sla, stack, trading_bot
 
 FOLDER = Path(__file__).parent / "dashboards"
-DASHBOARDS = {trading_bot.UID: trading_bot.build}
+DASHBOARDS = {board.UID: board.build for board in (trading_bot, sla, alerts, stack)}
 
 
 def texts() -> dict[Path, str]:

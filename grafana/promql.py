@@ -51,6 +51,17 @@ def current(metric: str, by: str = "bot", **labels: str) -> str:
     return f"({latest(metric, by, **labels)} and on (bot) {ANSWERING})"
 
 
+def recorded(metric: str, by: str = "bot", **labels: str) -> str:
+    """The value that a rule last recorded for each bot; `by` and `labels` as for `latest`."""
+    return f"max by ({by}) ({of_bot(metric, **labels)})"
+
+
+def none_known(selector: str, label: str, text: str) -> str:
+    """0, with the text as the label, where the time shown has none of these series: a timeline has no empty state."""
+    absent = f"max(absent_over_time({selector}[$__range:$__interval] @ end()))"
+    return f'0 * label_replace({absent}, "{label}", "{text}", "", "")'
+
+
 def labelled(expression: str, labels: str, only: str = "") -> str:
     """A value of each bot that answers, with labels of `trading_bot_info`.
 

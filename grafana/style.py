@@ -14,6 +14,7 @@ SUCCESS = "#2ecc71"
 PURPLE = "#9b59b6"
 ORANGE = "#e67e22"
 NEUTRAL = "#8e9aa6"
+CLEAR = "#00000000"  # no colour at all
 
 MODES = {"live": SUCCESS, "dry_run": INFO, "demo": PURPLE}
 
@@ -24,6 +25,7 @@ GROUPED = "locale"
 # Not a currency unit: the account's currency stands in names and columns.
 MONEY = GROUPED
 SECONDS = "s"
+BYTES = "bytes"
 
 UNKNOWN = "–"
 NOT_KNOWN = "not known"  # where a dash alone would be blown up to a bar
@@ -88,11 +90,11 @@ def texts(names: dict[str, tuple[str, str]]) -> dashboard.ValueMap:
     )
 
 
-def when_absent(text: str, match: dashboard.SpecialValueMatch) -> dashboard.SpecialValueMap:
+def when_absent(text: str, match: dashboard.SpecialValueMatch, colour: str = NEUTRAL) -> dashboard.SpecialValueMap:
     """The text instead of a value that is not there: `match` is null, or where no cell is text, null and NaN."""
     return dashboard.SpecialValueMap(
         dashboard.DashboardSpecialValueMapOptions(
             match=match,
-            result=dashboard.ValueMappingResult(text=text, color=NEUTRAL, index=0),
+            result=dashboard.ValueMappingResult(text=text, color=colour, index=0),
         )
     )

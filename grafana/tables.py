@@ -43,12 +43,14 @@ def rows(
     labels_from: str,
     sort_by: str,
     absent: str,
+    hidden: Sequence[str] = (),
 ) -> table.Panel:
     """A table, smallest value of `sort_by` first.
 
     Args:
         labels_from: the query whose labels the `Label` columns show.
         absent: what stands there when there is no row.
+        hidden: labels, and names of values, that are only there for rows to be told apart or to have other labels.
     """
     panel = (
         with_basics(table.Panel(), id_, title, size, description, style.COUNT, 2)
@@ -60,6 +62,7 @@ def rows(
         .with_target(_query(labels_from, "A"))
     )
     names, positions = {}, {}
+    excluded = {"Time": True, "Value #A": True, **dict.fromkeys(hidden, True)}
     ref = "A"
     for position, column in enumerate(columns):
         field = column.label if isinstance(column, Label) else ""
@@ -67,16 +70,21 @@ def rows(
             ref = chr(ord(ref) + 1)
             field = f"Value #{ref}"
             panel.with_target(_query(column.expression, ref))
+            if column.name in hidden:
+                excluded[field] = True
+                continue
         names[field], positions[field] = column.name, position
         if column.properties:
             panel.override_by_name(column.name, list(column.properties))
+    if ref == "A":  # a single query's value has no letter
+        excluded["Value"] = True
     return panel.transformations(
         [
             dashboard.DataTransformerConfig(id_val="merge", options={}),
             dashboard.DataTransformerConfig(
                 id_val="organize",
                 options={
-                    "excludeByName": {"Time": True, "Value #A": True},
+                    "excludeByName": excluded,
                     "indexByName": positions,
                     "renameByName": names,
                 },
@@ -105,6 +113,12 @@ def money() -> list[Property]:
 def named(names: dict[str, tuple[str, str]]) -> Property:
     """Texts and colours instead of the column's values: value → (text, colour)."""
     return set_("mappings", [style.texts(names), ABSENT])
+
+
+def lamp(names: dict[str, tuple[str, str]]) -> list[Property]:
+    """As `named`, as a cell in the value's colour; one without a value stays dark, for there may be many."""
+    dark = style.when_absent(style.UNKNOWN, dashboard.SpecialValueMatch.NULL, style.CLEAR)
+    return [*coloured_cell(), set_("mappings", [style.texts(names), dark])]
 
 
 def coloured_text() -> list[Property]:

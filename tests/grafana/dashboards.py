@@ -20,6 +20,7 @@ VALUES = {
     "currency": "USDT",
     "__range": "86400s",
     "__interval": "60s",
+    "__interval_ms": "60000",
     "__rate_interval": "240s",
 }
 
@@ -67,4 +68,4 @@ def substituted(expression: str) -> str:
     def value(match: re.Match[str]) -> str:
         return VALUES[match[1]]
 
-    return re.sub(r"\$(\w+)", value, expression)
+    return re.sub(r"\$([a-z_]\w*)", value, expression)

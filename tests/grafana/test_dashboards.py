@@ -44,13 +44,18 @@ def test_check_tells_a_changed_file(tmp_path: Path) -> None:
         assert not done.stderr, done.stderr
         return done.returncode, done.stdout
 
-    assert run("--check") == (1, "trading-bot.json: not as generated; run python -m grafana.generate\n")
-    assert run() == (0, "trading-bot.json: written\n")
+    def told(of_each: str) -> list[str]:
+        return sorted(f"{file.name}: {of_each}" for file in FILES)
+
+    status, text = run("--check")
+    assert (status, sorted(text.splitlines())) == (1, told("not as generated; run python -m grafana.generate"))
+    status, text = run()
+    assert (status, sorted(text.splitlines())) == (0, told("written"))
     assert run("--check") == (0, "")
     (tmp_path / "by-hand.json").write_text("{}")
-    status, told = run("--check")
+    status, text = run("--check")
     assert status == 1
-    assert told.startswith("by-hand.json: nothing generates it")
+    assert text.startswith("by-hand.json: nothing generates it")
 
 
 def test_ids_are_unique(dashboard: dict[str, Any]) -> None:
@@ -133,17 +138,18 @@ def test_expressions_are_valid(dashboard: dict[str, Any]) -> None:
 
 
 def test_only_chosen_bots_are_asked_for(dashboard: dict[str, Any]) -> None:
-    """Each selector of a bot's series has a matcher of the variable."""
+    """Each selector of a bot's series has a matcher of the variable; the host and the responder have no bot."""
     for where, expression in expressions(dashboard):
         if where.startswith("variable "):
             continue
-        for selector in re.findall(r"\b(?:trading_bot_\w+|ALERTS\w*)(\{[^}]*\})?", expression):
-            assert 'bot=~"$bot' in selector or "on (bot)" in expression, f"{where}: {expression}"
+        for metric, selector in re.findall(r"\b(trading_bot_\w+|ALERTS\w*)(\{[^}]*\})?", expression):
+            if not re.match(r"trading_bot_(host|responder|exporter|config)_", metric) and "Watchdog" not in selector:
+                assert 'bot=~"$bot' in selector or "on (bot)" in expression, f"{where}: {expression}"
 
 
 def test_variables_are_known(dashboard: dict[str, Any]) -> None:
     named = {variable["name"] for variable in dashboard["templating"]["list"]}
-    used = {name for _, expression in expressions(dashboard) for name in re.findall(r"\$(\w+)", expression)}
+    used = {name for _, expression in expressions(dashboard) for name in re.findall(r"\$([a-z_]\w*)", expression)}
     assert used <= named | {name for name in VALUES if name.startswith("__")}
 
 

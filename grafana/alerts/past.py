@@ -1,0 +1,97 @@
+"""Row "Before": what fired when, how often, and what was escalated."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import statetimeline, table
+
+from grafana import style
+from grafana.alerts import series
+from grafana.alerts.present import ABOUT, BOT, ESCALATING, severity
+from grafana.board import Row
+from grafana.panels import over_time, states
+from grafana.promql import firing, none_known
+from grafana.style import set_
+from grafana.tables import Label, Value, measure, rows
+from grafana.trading_bot.bots import SEVERITIES
+
+QUIET = "0"
+CODES = {"info": 1, "warning": 2, "critical": 3}
+BANDS = {
+    QUIET: ("quiet", style.CLEAR),
+    **{str(code): SEVERITIES[name] for name, code in CODES.items()},
+}
+
+
+def row() -> Row:
+    """The row, with ids from 200."""
+    return Row(200, "Before", [_timeline(), _how_often(), _escalated()])
+
+
+def _timeline() -> statetimeline.Panel:
+    keys = "alertname, bot, about"
+    # Not of each moment but of each step of the chart, or a short alert would be missed.
+    codes = " or ".join(
+        f"{series.known_by(f'max_over_time({firing(name)}[$__interval])', keys)} * {code}"
+        for name, code in reversed(CODES.items())
+    )
+    longest = f"topk(20, {series.known_by(f'count_over_time({firing()}[$__range] @ end())', keys)})"
+    none = none_known(firing(), "alertname", "no alert known")
+    return (
+        states(
+            201,
+            "Alerts over time",
+            (24, 10),
+            "What fired when; of more than twenty alerts, those that fired longest. Those that begin together mostly "
+            "have one cause: look at which was first. One that comes and goes needs a limit of its own, or a repair.",
+        )
+        .with_target(over_time(f"({codes}) or 0 * ({longest}) or {none}", "{{alertname}} {{bot}} {{about}}"))
+        .mappings([style.texts(BANDS)])
+    )
+
+
+def _how_often() -> table.Panel:
+    # Each incident has a beginning of its own, which is the value.
+    began = 'alert:firing_since:timestamp_seconds{bot=~"$bot|"}'
+    incidents = series.known_by(f"(changes({began}[$__range]) + 1)")
+    fired = series.known_by(f"count_over_time({firing()}[$__range])")
+    during = f"sum_over_time({series.known_by(firing())}[$__range:$__interval]) * $__interval_ms / 1000"
+    return rows(
+        202,
+        "How often",
+        (14, 9),
+        "The alerts of the time shown: how many incidents, and for how long they fired all in all, to about a step of"
+        " the charts. What fires every day and is never acted upon should be changed or switched off: it hides the "
+        "rest. Messages that are told once (summaries, milestones) have no count.",
+        [
+            severity(fired),
+            Label("Alert", "alertname", [set_("custom.minWidth", 150)]),
+            BOT,
+            ABOUT,
+            Value("Incidents", incidents, measure(style.COUNT, 0, 95)),
+            Value("Firing for", during, measure(style.SECONDS, 1, 110)),
+        ],
+        fired,
+        sort_by="Severity",
+        absent="no alert known in this time",
+        hidden=("condition", "severity"),
+    )
+
+
+def _escalated() -> statetimeline.Panel:
+    keys = "alert, bot, severity, escalation"
+    now_and_then = f"max by ({keys}) (max_over_time({ESCALATING}[$__interval]))"
+    longest = f"topk(12, max by ({keys}) (count_over_time({ESCALATING}[$__range] @ end())))"
+    none = none_known(ESCALATING, "alert", "no escalation known")
+    return (
+        states(
+            203,
+            "Escalations over time",
+            (10, 9),
+            "When others were to be told; of more than twelve, those that lasted longest. After an acknowledgement "
+            "nobody was. The first step comes as late as docs/alerts.md says, later ones after no_response of "
+            "monitoring.yml. Many of them: nobody saw the first message, so check its channel below, or tell somebody"
+            " who is awake.",
+        )
+        .with_target(over_time(f"{now_and_then} or 0 * ({longest}) or {none}", "{{alert}} {{bot}} {{escalation}}"))
+        .mappings([style.texts({QUIET: ("quiet", style.CLEAR), "1": ("escalated", style.ORANGE)})])
+    )

@@ -1,0 +1,187 @@
+"""What the queries of the boards on SLA, alerts and the stack answer, on a real Prometheus engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.grafana.evaluate import IS_NUMBER, Case, evaluate, queries
+
+SLA, ALERTS, STACK = (queries(f"trading-bot-{name}") for name in ("sla", "alerts", "stack"))
+BUDGETS = {'sla:budget:ratio{sla="availability"}': "0.001x100", 'sla:budget:ratio{sla="error_rate"}': "0.001x100"}
+DOWN = 'alertname="BotDown",bot="a",condition="bot_down",severity="critical"'
+DISK = 'alertname="HighDiskUsage",condition="high_disk_usage",severity="warning",path="/data"'
+
+
+def test_what_is_not_measured_is_neither_kept_nor_broken(tmp_path: Path) -> None:
+    series = BUDGETS | {
+        'bot:maintenance{bot="a"}': "0x100",
+        'bot:maintenance{bot="b"}': "0x100",
+        'bot_sla:met:bool{bot="a",sla="availability"}': "1x100",
+        'bot_sla:met:bool{bot="b",sla="availability"}': "0x100",
+        'bot_sla:error_budget_left:ratio{bot="a",sla="availability"}': "0.4x100",
+        'bot_sla:error_budget_left:ratio{bot="b",sla="availability"}': "-2x100",
+    }
+    verdicts: dict[str, float] = {
+        '{bot="a",sla="availability"}': 1,
+        '{bot="b",sla="availability"}': 0,
+        '{bot="a",sla="error_rate"}': 2,
+        '{bot="b",sla="error_rate"}': 2,
+    }
+    cases: list[Case] = [
+        ("Promises A", "30m", {"{}": 1}),
+        ("Promises B", "30m", {"{}": 1}),
+        ("Promises C", "30m", {"{}": 2}),
+        ("Promises, one by one A", "30m", dict.fromkeys(verdicts, 0.0)),
+        ("Promises, one by one B", "30m", verdicts),
+        ("Promises, one by one D", "30m", dict.fromkeys(verdicts, 0.999)),
+        ("Error budget left, least A", "30m", {'{bot="b",sla="availability"}': -2}),
+        # None runs out: NaN, which says so.
+        (f"First budget spent in A{IS_NUMBER}", "30m", {"{}": 0}),
+    ]
+    evaluate(tmp_path, SLA, series, cases)
+
+
+def test_without_targets_there_is_no_sla(tmp_path: Path) -> None:
+    names = ("Promises A", "Promises C", "Error budget left, least A", "First budget spent in A")
+    evaluate(tmp_path, SLA, {'bot:maintenance{bot="a"}': "0x100"}, [(name, "30m", {}) for name in names])
+
+
+def test_suggestions_have_a_text_with_its_unit(tmp_path: Path) -> None:
+    about = 'bot="a",category="x",priority="high"'
+    series = {
+        f'bot_suggestion:measured:value{{{about},suggestion="win_rate",action="analyze_losing_trades"}}': "0.3333x100",
+        f'bot_suggestion:measured:value{{{about},suggestion="trades_per_hour",action="review"}}': "0.2x100",
+    }
+    told: dict[str, float] = {
+        '{action="analyze_losing_trades",bot="a",measured="33.33 %",priority="high",suggestion="win_rate"}': 1,
+        '{action="review",bot="a",measured="0.2 an hour",priority="high",suggestion="trades_per_hour"}': 1,
+    }
+    evaluate(tmp_path, SLA, series, [("Suggestions, one by one A", "30m", told)])
+
+
+def _incident() -> dict[str, str]:
+    """A bot is down from minute 10 on, Anna looks after it from minute 20 on; a disk fills up; a bot needs no bot."""
+    return {
+        f'ALERTS{{{DOWN},alertstate="firing"}}': "_x10 1x90",
+        f"ALERTS_FOR_STATE{{{DOWN}}}": "_x10 600x90",
+        f"alert:firing_since:timestamp_seconds{{{DOWN}}}": "_x10 600x90",
+        f'ALERTS{{{DOWN},alert="BotDown",alertstate="firing",escalation="step_1",role="manager"}}'.replace(
+            'alertname="BotDown"', 'alertname="EscalationNoResponse"'
+        ): "_x30 1x70",
+        f'ALERTS{{{DISK},alertstate="firing"}}': "1x100",
+        f"ALERTS_FOR_STATE{{{DISK}}}": "0x100",
+        'trading_bot_acknowledged_timestamp_seconds{bot="a",by="Anna",condition="bot_down",severity="critical"}': (
+            "_x20 1200x80"
+        ),
+        'bot:last_alive:timestamp_seconds{bot="a"}': "540x100",
+        'bot:threshold{bot="a",threshold="bot_down_time",severity="critical"}': "60x100",
+        'bot:threshold{threshold="disk_usage",severity="warning"}': "0.8x100",
+        'trading_bot_host_disk_usage_ratio{path="/data"}': "0.85x100",
+        'trading_bot_host_disk_usage_ratio{path="/"}': "0.2x100",
+    }
+
+
+def test_an_incident_has_value_limit_age_and_who_looks_after_it(tmp_path: Path) -> None:
+    down = DOWN
+    disk = 'about="/data",' + DISK.replace(',path="/data"', "")
+    cases: list[Case] = [
+        ("Firing A", "15m", {"{}": 1}),
+        ("Firing B", "15m", {"{}": 1}),
+        ("Nobody looks after A", "15m", {"{}": 2}),
+        ("Nobody looks after A", "25m", {"{}": 1}),
+        ("Longest unanswered A", "25m", {f"{{{disk}}}": 1500}),
+        ("Escalated A", "25m", {"{}": 0}),
+        ("Escalated A", "35m", {"{}": 1}),
+        ("Firing now A", "25m", {f"{{{down}}}": 1, f"{{{disk}}}": 1}),
+        # Critical ones first.
+        ("Firing now B", "25m", {f"{{{down}}}": 1, f"{{{disk}}}": 2}),
+        ("Firing now C", "25m", {f"{{{down}}}": 900, f"{{{disk}}}": 1500}),
+        ("Firing now D", "15m", {}),
+        ("Firing now D", "25m", {f'{{by="Anna",{down}}}': 1200000}),
+        ("Firing now E", "35m", {f"{{{down}}}": 1}),
+        ("Firing now F", "25m", {f'{{measured="960 s",{down}}}': 1, f'{{measured="85 %",{disk}}}': 1}),
+        ("Firing now G", "25m", {f'{{limit="60 s",{down}}}': 1, f'{{limit="80 %",{disk}}}': 1}),
+    ]
+    evaluate(tmp_path, ALERTS, _incident(), cases)
+
+
+def test_nobody_looks_after_nothing(tmp_path: Path) -> None:
+    """None is 0 where rules are evaluated, and unknown where none is."""
+    rules = {'bot:threshold{bot="a",threshold="bot_down_time",severity="critical"}': "60x100"}
+    evaluate(
+        tmp_path,
+        ALERTS,
+        rules,
+        [
+            ("Firing A", "30m", {"{}": 0}),
+            ("Nobody looks after A", "30m", {"{}": 0}),
+            (f"Longest unanswered A{IS_NUMBER}", "30m", {"{}": 0}),
+            ("Firing now A", "30m", {}),
+            # A timeline has no empty state: a row says it.
+            ("Alerts over time A", "30m", {'{alertname="no alert known"}': 0}),
+            ("Escalations over time A", "30m", {'{alert="no escalation known"}': 0}),
+        ],
+    )
+    names = ("Firing A", "Nobody looks after A", "Longest unanswered A", "Escalated A")
+    evaluate(tmp_path, ALERTS, {"other": "1x100"}, [(name, "30m", {}) for name in names])
+
+
+def test_past_alerts_are_quiet_between_incidents(tmp_path: Path) -> None:
+    series = {f'ALERTS{{{DOWN},alertstate="firing"}}': "_x10 1x5 stale _x20 1x5 stale"}
+    of_it = '{alertname="BotDown",bot="a"}'
+    cases: list[Case] = [
+        # Chosen are the alerts of all the time shown, so that each has its line from the first step on.
+        ("Alerts over time A", "12m", {of_it: 3}),
+        ("Alerts over time A", "25m", {of_it: 0}),
+        ("Alerts over time A", "40m", {of_it: 3}),
+    ]
+    evaluate(tmp_path, ALERTS, series, cases)
+
+
+def test_messages_are_counted_where_they_are_sent(tmp_path: Path) -> None:
+    series = {
+        'alertmanager_notification_requests_total{integration="telegram"}': "0x5 5x100",
+        'alertmanager_notification_requests_failed_total{integration="telegram"}': "0x5 2x100",
+        'alertmanager_notifications_failed_total{integration="telegram"}': "0x5 1x100",
+        'alertmanager_notification_requests_total{integration="webhook"}': "0x5 1x100",
+        'alertmanager_notification_requests_failed_total{integration="webhook"}': "0x100",
+        'alertmanager_notification_requests_total{integration="pagerduty"}': "0x100",
+        'trading_bot_responder_deliveries_total{channel="webhook",result="failed"}': "0x5 3x100",
+        'trading_bot_responder_deliveries_total{channel="webhook",result="delivered"}': "0x100",
+        'trading_bot_responder_deliveries_waiting{channel="webhook"}': "1x100",
+    }
+    cases: list[Case] = [
+        # Exact in its step, and only there.
+        ("Messages over time A", "6m", {'{channel="telegram"}': 3, '{channel="webhook"}': 1}),
+        ("Messages over time B", "6m", {'{channel="telegram"}': 2, '{channel="own"}': 3}),
+        ("Messages over time A", "7m", {}),
+        ("By channel A", "60m", {'{channel="telegram"}': 5, '{channel="webhook"}': 1, '{channel="own"}': 3}),
+        ("By channel C", "60m", {'{channel="telegram"}': 2, '{channel="webhook"}': 0, '{channel="own"}': 3}),
+        ("By channel E", "60m", {'{channel="own"}': 1}),
+        ("Failing most A", "60m", {'{channel="own"}': 1}),
+    ]
+    evaluate(tmp_path, ALERTS, series, cases)
+
+
+def test_the_stack_tells_what_is_down(tmp_path: Path) -> None:
+    series = {
+        'up{job="exporter",instance="e"}': "1x30 0x70",
+        'up{job="prometheus",instance="p"}': "1x100",
+        'up{job="bot",instance="a"}': "1x30 0x70",
+        'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': "1x30 stale",
+    }
+    cases: list[Case] = [
+        ("Components A", "20m", {"{}": 0}),
+        ("Components B", "20m", {"{}": 2}),
+        ("Watchdog A", "20m", {"{}": 1}),
+        ("Components A", "40m", {"{}": 1}),
+        ("Collecting A", "40m", {"{}": 2}),
+        ("Watchdog A", "40m", {"{}": 0}),
+        ("Each component A", "40m", {'{job="exporter",instance="e"}': 0, '{job="prometheus",instance="p"}': 1}),
+    ]
+    evaluate(tmp_path, STACK, series, cases)
+
+
+def test_nothing_is_green_where_prometheus_sees_nothing(tmp_path: Path) -> None:
+    names = ("Components A", "Rules A", "Collecting A", "Collecting B", "Telling A", "Telling B", "Watchdog A")
+    evaluate(tmp_path, STACK, {"other": "1x100"}, [(name, "30m", {}) for name in names])
