@@ -92,6 +92,17 @@ def most(count: int, metric: str, **labels: str) -> str:
     return f"topk({count}, max by (bot) (max_over_time({of_bot(metric, **labels)}[$__range] @ end())))"
 
 
+def strictest(threshold: str, severity: str, metric: str, lowest: str = "min") -> str:
+    """The limit to draw where bots have different ones, as long as there is any value that it could limit.
+
+    Args:
+        metric: what it limits.
+        lowest: `min`, or `max` where a value must not be below the limit.
+    """
+    limit = of_bot("bot:threshold", threshold=threshold, severity=severity)
+    return f"{lowest}({limit}) and on () count(last_over_time({of_bot(metric)}[5m]))"
+
+
 def status() -> str:
     """How each bot stands, as a number from `DOWN` to `RUNNING`."""
     states = "".join(

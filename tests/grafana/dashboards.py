@@ -19,6 +19,7 @@ VALUES = {
     "exchange": ".*",
     "currency": "USDT",
     "__range": "86400s",
+    "__range_s": "86400",
     "__interval": "60s",
     "__rate_interval": "240s",
 }
@@ -67,4 +68,4 @@ def substituted(expression: str) -> str:
     def value(match: re.Match[str]) -> str:
         return VALUES[match[1]]
 
-    return re.sub(r"\$(\w+)", value, expression)
+    return re.sub(r"\$([a-z_]\w*)", value, expression)

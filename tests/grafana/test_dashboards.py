@@ -143,7 +143,7 @@ def test_only_chosen_bots_are_asked_for(dashboard: dict[str, Any]) -> None:
 
 def test_variables_are_known(dashboard: dict[str, Any]) -> None:
     named = {variable["name"] for variable in dashboard["templating"]["list"]}
-    used = {name for _, expression in expressions(dashboard) for name in re.findall(r"\$(\w+)", expression)}
+    used = {name for _, expression in expressions(dashboard) for name in re.findall(r"\$([a-z_]\w*)", expression)}
     assert used <= named | {name for name in VALUES if name.startswith("__")}
 
 
