@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import barchart, table, timeseries
+from grafana_foundation_sdk.models import common
 
 from grafana import promql, style
 from grafana.board import Row
@@ -27,7 +28,7 @@ def _pace() -> timeseries.Panel:
     panel = lines(
         401,
         "Trades an hour",
-        (8, 8),
+        (12, 8),
         "Trades closed in the 24 hours before, an hour; of more than ten bots, those that traded most. The dashed line "
         "is trades_per_hour of monitoring.yml. A curve that falls below a bot's usual pace: see whether its pairs, "
         "stake or market have changed.",
@@ -44,13 +45,14 @@ def _hours() -> barchart.Panel:
     panel = columns(
         402,
         "Trades by hour of day (UTC)",
-        (8, 8),
+        (12, 8),
         "Trades of the last 30 days by the hour at which they closed, as far as they were recorded. Hours in which a "
         "bot mostly loses may be better left out of its trading times.",
         style.GROUPED,
         1,
         NO_TRADES,
     )
+    panel.stacking(common.StackingMode.NORMAL)
     for result, colour in RESULTS.items():
         panel.override_by_name(result, [style.colour(colour)])
     return by_hour(panel, f"sum by (result) ({more})", "result")
@@ -59,16 +61,15 @@ def _hours() -> barchart.Panel:
 def _open_positions() -> timeseries.Panel:
     panel = lines(
         403,
-        "Open positions and orders",
-        (8, 8),
-        "Positions that are open, and orders that aren't filled yet (dashed); of more than five bots, the five with "
-        "most. Orders that stay open for hours are too far from the price, or the exchange doesn't take them.",
+        "Open positions over time",
+        (12, 8),
+        "Positions that are open; of more than ten bots, the ten with most. When a bot stays at its most for long, its "
+        "money is tied up; when it stays at 0, it finds nothing to buy.",
         style.COUNT,
         1,
         "no position known",
-    )
-    metrics = {"positions": "trading_bot_open_positions", "orders": "trading_bot_pending_orders"}
-    return of_each_bot(panel, metrics, count=5).min(0)
+    ).line_interpolation(common.LineInterpolation.STEP_AFTER)
+    return of_each_bot(panel, {"": "trading_bot_open_positions"}).min(0)
 
 
 def _positions() -> table.Panel:
@@ -81,7 +82,7 @@ def _positions() -> table.Panel:
     to_stop = latest("trading_bot_position_stop_distance_ratio")
     return rows(
         404,
-        "Open positions",
+        "Positions, one by one",
         (12, 8),
         f"Each open position, the worst first, at most {MOST_POSITIONS}. Several in a pair are one row. "
         "To stop is how far the price is from the stop. A loss close to its stop will be realised soon; one without a "
@@ -110,9 +111,10 @@ def _bots() -> table.Panel:
     return rows(
         405,
         "Activity by bot",
-        (12, 8),
+        (24, 6),
         "How much each bot trades: in the last 24 hours, an hour; in the last 7 days, a day; how large, and how long "
-        "it holds. A last trade much longer ago than usual, or a loop that last ran minutes ago: read the bot's log.",
+        "it holds; orders are those not filled yet. A last trade much "
+        "longer ago than usual, or a loop that last ran minutes ago: read the bot's log.",
         [
             BOT,
             Value("Trades/h", current("trading_bot_trades_per_hour"), measure(style.COUNT, 2, 85)),

@@ -8,9 +8,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.panels import now
 
+NOTHING = "no full hour recorded yet"
+
 
 def by_hour(panel: barchart.Panel, by_label: str, label: str) -> barchart.Panel:
-    """Fill a bar chart with a group of bars for each hour (UTC), stacked by a label.
+    """Fill a bar chart with bars for each hour (UTC), one for each value of a label.
 
     Args:
         by_label: the amount of the hour before, with no label but `label`.
@@ -19,7 +21,7 @@ def by_hour(panel: barchart.Panel, by_label: str, label: str) -> barchart.Panel:
     hour = 'label_replace(count_values("hour", hour(vector(time() - 1))), "hour", "0$1", "hour", "([0-9])")'
     summed = f"sum by (hour, {label}) (sum_over_time((({by_label}) * on () group_left (hour) {hour})[30d:1h]))"
     # The bar chart has no empty state of its own.
-    none = f'label_replace(label_replace(vector(NaN), "hour", "–", "", ""), "{label}", "none known", "", "")'
+    none = f'label_replace(label_replace(vector(NaN), "hour", "{NOTHING}", "", ""), "{label}", "none", "", "")'
     return (
         panel.with_target(now(f"{summed} or on () {none}").format(PromQueryFormat.TABLE))
         .transformations(

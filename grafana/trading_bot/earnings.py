@@ -25,17 +25,17 @@ def _by_mode(expression: str) -> str:
 def with_trades(panel: timeseries.Panel, total: str) -> timeseries.Panel:
     """Mark on the curve `total` when positions were opened, and trades won or lost: in that step there was one."""
 
-    def then(metric: str, offset: str = "", **labels: str) -> str:
-        by_result = f"max by (bot, result) (last_over_time({of_bot(metric, **labels)}[5m]{offset}))"
-        return f"sum by (bot) ({by_result})"
+    def then(metric: str, by: str, offset: str = "", **labels: str) -> str:
+        return f"sum by (bot) (max by ({by}) (last_over_time({of_bot(metric, **labels)}[5m]{offset})))"
 
     def touched(offset: str = "") -> str:
         # Each position is open, or a trade: their sum grows with each that is opened.
-        return f"({then('trading_bot_open_positions', offset)} + on (bot) {then('trading_bot_trades_total', offset)})"
+        positions = then("trading_bot_open_positions", "bot", offset)
+        return f"({positions} + on (bot) {then('trading_bot_trades_total', 'bot, result', offset)})"
 
     def closed(result: str) -> str:
-        trades = "trading_bot_trades_total"
-        return f"{then(trades, result=result)} - on (bot) {then(trades, before, result=result)} > 0"
+        after, earlier = (then("trading_bot_trades_total", "bot", offset, result=result) for offset in ("", before))
+        return f"{after} - on (bot) {earlier} > 0"
 
     before = " offset $__interval"
     few = f"and on () (vector($__range_s) <= {MARKED_SECONDS}) and on () (count({promql.ANSWERING}) <= {MARKED_BOTS})"

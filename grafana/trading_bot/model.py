@@ -56,7 +56,7 @@ def _models() -> table.Panel:
                 current("trading_bot_model_loaded"),
                 [*coloured_text(), named(LOADED), set_("custom.width", 75)],
             ),
-            ratio("Accuracy", "accuracy"),
+            ratio("Accuracy", "accuracy", width=105),
             ratio("Precision", "precision"),
             ratio("Recall", "recall", width=75),
             ratio("F1", "f1_score", width=75),

@@ -8,9 +8,10 @@ from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import lines, over_time
 from grafana.promql import labelled, of_bot, of_bots
+from grafana.style import set_
 from grafana.tables import Value, coloured_text, gauge_cell, measure, rows
 from grafana.trading_bot.curves import BY_BOT
-from grafana.trading_bot.values import BOT, MODE
+from grafana.trading_bot.values import BOT
 
 PARTS = {
     "win_rate": "Win rate",
@@ -38,17 +39,21 @@ def _parts() -> table.Panel:
     return rows(
         281,
         "Score and its parts",
-        (14, 8),
+        (17, 8),
         "How well each bot does, from 0 to 100 %, the lowest first, and the parts that make it: each is 0 % at what is "
         "bad, 100 % at what is as good as need be. Of a part that isn't measured (a dash) the weight is shared among "
         "the others; Measured is how much of the weight is. There from 20 trades on. Work on the lowest part first.",
         [
             BOT,
-            MODE,
             Value(
                 "Score",
                 value(of_bot("bot:score:ratio")),
-                [*measure(style.RATIO, 0), *gauge_cell(1), style.steps(style.ORANGE, *STEPS)],
+                [
+                    *measure(style.RATIO, 0),
+                    *gauge_cell(1),
+                    set_("custom.minWidth", 130),
+                    style.steps(style.ORANGE, *STEPS),
+                ],
             ),
             *(Value(name, value(of_bot("bot_part:score:ratio", part=part)), share) for part, name in PARTS.items()),
             Value("Measured", value(of_bot("bot:score_measured:ratio")), measure(style.RATIO, 0, 90)),
@@ -66,7 +71,7 @@ def _trend() -> timeseries.Panel:
         lines(
             282,
             "Score over time",
-            (10, 8),
+            (7, 8),
             "The same score over time; of more than ten bots, the five that are best now and the five that are worst. "
             "A curve that falls for days: the table beside it says which part is low.",
             style.RATIO,

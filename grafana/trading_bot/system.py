@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import common
 
 from grafana import promql, style
 from grafana.board import Row
-from grafana.panels import gauges, lines, now, over_time
+from grafana.panels import NO_TEXT_ON_AXES, gauges, lines, now, over_time
 from grafana.promql import current, of_bot
 from grafana.tables import Value, measure, rows
 from grafana.trading_bot.curves import of_each_bot
@@ -170,9 +170,8 @@ def _calls() -> timeseries.Panel:
 
 def _logarithmic(panel: timeseries.Panel) -> timeseries.Panel:
     """Milliseconds and limits of seconds in one picture."""
-    return panel.scale_distribution(
-        common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
-    )
+    scale = common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
+    return panel.scale_distribution(scale).override_by_regexp(*NO_TEXT_ON_AXES)
 
 
 def _bots() -> table.Panel:

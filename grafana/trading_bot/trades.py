@@ -51,7 +51,7 @@ def profits() -> bargauge.Panel:
     panel = counts(
         254,
         "Results of trades",
-        (7, 10),
+        (12, 11),
         "How many of all closed trades ended with which profit or loss, as a share of what was put in; each step "
         "has its upper end in it. Few large losses can cost more than many small wins bring: see whether stops "
         "are where they should be.",
@@ -73,7 +73,7 @@ def durations() -> bargauge.Panel:
     panel = counts(
         255,
         "Holding times of trades",
-        (7, 10),
+        (12, 11),
         "For how long all closed trades were held. Many that are much longer than the strategy intends are positions "
         "that it couldn't sell: look at its exit rules.",
         NO_TRADES,
@@ -85,36 +85,36 @@ def figures() -> table.Panel:
     """Best and worst, and what a trade brings, of each bot."""
 
     def ratio(name: str, metric: str) -> Value:
-        return Value(name, current(metric), [*measure(style.RATIO, 2, 85), *coloured_text(), PROFIT])
+        return Value(name, current(metric), [*measure(style.RATIO, 2, 80), *coloured_text(), PROFIT])
 
     def count(name: str, metric: str, decimals: int = 0) -> Value:
-        return Value(name, current(metric), measure(style.COUNT, decimals, 85))
+        return Value(name, current(metric), measure(style.COUNT, decimals, 115))
 
     return rows(
         256,
         "Trades by bot, best and worst",
-        (10, 10),
+        (24, 6),
         "Figures of all closed trades of each bot: the best and the worst, what the mean trade brings, and the longest "
         "runs of wins and of losses. Profit factor is all profits over all losses: below 1 the bot loses money. A "
         "run of losses longer than you could bear: risk less on each trade.",
         [
             BOT,
-            count("Factor", "trading_bot_profit_factor", 2),
+            MODE,
+            count("Profit factor", "trading_bot_profit_factor", 2),
             Value(
-                "Mean",
+                "Mean trade",
                 exact(current("trading_bot_expectancy")),
-                [*money(), *coloured_text(), PROFIT, set_("custom.width", 85)],
+                [*money(), *coloured_text(), PROFIT, set_("custom.width", 120)],
             ),
             Label("Currency", "currency", [set_("custom.width", 85)]),
             ratio("Best", "trading_bot_best_trade_profit_ratio"),
             ratio("Worst", "trading_bot_worst_trade_profit_ratio"),
-            count("Wins run", "trading_bot_max_consecutive_wins"),
-            count("Losses run", "trading_bot_max_consecutive_losses"),
+            count("Wins in a row", "trading_bot_max_consecutive_wins"),
+            count("Losses in a row", "trading_bot_max_consecutive_losses"),
             count("Recovery", "trading_bot_recovery_factor", 2),
             Value("Fees", exact(current("trading_bot_fees_total")), money()),
-            MODE,
         ],
         f"max by (bot, mode, currency) ({promql.ANSWERING})",
-        sort_by="Factor",
+        sort_by="Profit factor",
         absent="no bot answers",
     )
