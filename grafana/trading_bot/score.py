@@ -16,7 +16,7 @@ from grafana.trading_bot.values import BOT
 PARTS = {
     "win_rate": "Win rate",
     "sharpe_ratio": "Sharpe",
-    "max_drawdown": "Drawdown",
+    "max_drawdown": "Max. fall",
     "profit_loss": "P&L",
     "trades_per_hour": "Pace",
     "error_rate": "Errors",
@@ -35,7 +35,7 @@ def _parts() -> table.Panel:
     def value(expression: str) -> str:
         return f"max by (bot) (last_over_time({expression}[5m])) and on (bot) {promql.ANSWERING}"
 
-    share = [*measure(style.RATIO, 0, 85), *coloured_text(), style.steps(style.ORANGE, *STEPS)]
+    share = [*measure(style.RATIO, 0, 80), *coloured_text(), style.steps(style.ORANGE, *STEPS)]
     return rows(
         281,
         "Score and its parts",
@@ -58,7 +58,7 @@ def _parts() -> table.Panel:
             *(Value(name, value(of_bot("bot_part:score:ratio", part=part)), share) for part, name in PARTS.items()),
             Value("Measured", value(of_bot("bot:score_measured:ratio")), measure(style.RATIO, 0, 90)),
         ],
-        labelled(f"({value(of_bot('bot:score:ratio'))})", "mode"),
+        value(of_bot("bot:score:ratio")),
         sort_by="Score",
         absent=style.TOO_FEW,
     )
