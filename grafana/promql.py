@@ -92,15 +92,19 @@ def most(count: int, metric: str, **labels: str) -> str:
     return f"topk({count}, max by (bot) (max_over_time({of_bot(metric, **labels)}[$__range] @ end())))"
 
 
-def strictest(threshold: str, severity: str, metric: str, lowest: str = "min") -> str:
+def strictest(threshold: str, severity: str, metric: str, lowest: str = "min", near: bool = False) -> str:
     """The limit to draw where bots have different ones, as long as there is any value that it could limit.
 
     Args:
         metric: what it limits.
         lowest: `min`, or `max` where a value must not be below the limit.
+        near: only if a value of the time shown came up to a quarter of it. Curves far below it would be flat.
     """
-    limit = of_bot("bot:threshold", threshold=threshold, severity=severity)
-    return f"{lowest}({limit}) and on () count(last_over_time({of_bot(metric)}[5m]))"
+    limit = f"{lowest}({of_bot('bot:threshold', threshold=threshold, severity=severity)})"
+    drawn = f"{limit} and on () count(last_over_time({of_bot(metric)}[5m]))"
+    if near:
+        drawn += f" and on () ({limit} < 4 * max(max_over_time({of_bot(metric)}[$__range] @ end())))"
+    return drawn
 
 
 def status() -> str:

@@ -76,7 +76,7 @@ def rows(
             dashboard.DataTransformerConfig(
                 id_val="organize",
                 options={
-                    "excludeByName": {"Time": True, "Value #A": True},
+                    "excludeByName": {"Time": True, "Value": True, "Value #A": True},
                     "indexByName": positions,
                     "renameByName": names,
                 },

@@ -34,7 +34,7 @@ def _pace() -> timeseries.Panel:
         "stake or market have changed.",
         style.COUNT,
         2,
-        NO_TRADES,
+        style.TOO_FEW,
     )
     return of_each_bot(panel, {"": "trading_bot_trades_per_hour"}, [("trades_per_hour", "warning")], "max").min(0)
 

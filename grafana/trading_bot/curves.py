@@ -21,6 +21,7 @@ def of_each_bot(
     lowest: str = "min",
     count: int = 10,
     chosen: str = "",
+    near: bool = False,
 ) -> timeseries.Panel:
     """Add the curves.
 
@@ -30,6 +31,7 @@ def of_each_bot(
         lowest: `max` where a value must not be below its limit.
         count: how many bots have a curve, those with the largest values of the first metric.
         chosen: a query that gives the bots instead.
+        near: a limit shows only if a curve comes near it.
     """
     first = next(iter(metrics.values()))
     bots = chosen or most(count, first)
@@ -40,6 +42,6 @@ def of_each_bot(
         if position:
             panel.override_by_regexp(f"/, {name}$/", style.dashed())
     for threshold, severity in limits:
-        panel.with_target(over_time(strictest(threshold, severity, first, lowest), severity, next(refs)))
+        panel.with_target(over_time(strictest(threshold, severity, first, lowest, near), severity, next(refs)))
         panel.override_by_name(severity, limit_line(SEVERITIES[severity]))
     return panel

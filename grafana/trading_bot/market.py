@@ -56,11 +56,11 @@ def _numbered(names: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 def _markets() -> table.Panel:
     def value(name: str, key: str, unit: str, decimals: int, *properties: Property) -> Value:
-        return Value(name, _latest(f"trading_bot_market_{key}"), [*measure(unit, decimals), *properties])
+        return Value(name, _latest(f"trading_bot_market_{key}"), [*measure(unit, decimals, 100), *properties])
 
     def change(name: str, window: str) -> Value:
         expression = _latest("trading_bot_market_price_change_ratio", f'window="{window}"')
-        return Value(name, expression, [*measure(style.RATIO, 2), *coloured_text(), CHANGE])
+        return Value(name, expression, [*measure(style.RATIO, 2, 85), *coloured_text(), CHANGE])
 
     def state(name: str, kind: str, names: dict[str, tuple[str, str]]) -> Value:
         properties = [*coloured_cell(), named(_numbered(names)), set_("custom.width", 95)]
@@ -88,7 +88,7 @@ def _markets() -> table.Panel:
             value("Bollinger", "bollinger_position_ratio", style.RATIO, 0),
             value("Support", "support_resistance_strength", style.COUNT, 2),
             value("Volume 24 h", "volume_24h", "short", 1),
-            value("Volume change", "volume_change_ratio", style.RATIO, 1, *coloured_text(), CHANGE),
+            value("Its change", "volume_change_ratio", style.RATIO, 1, *coloured_text(), CHANGE),
         ],
         f'max by (bot, symbol) ({{__name__=~"trading_bot_market_.+",{OF_MARKET}}}) and on (bot) {promql.ANSWERING}',
         sort_by="Pair",
@@ -164,6 +164,7 @@ def _timeline(kind: str) -> statetimeline.Panel:
             "out or pause the bot until the market is as it was.",
         )
         .with_target(over_time(f"({_which(kind, names)}) and on (bot, symbol) {liveliest}", MARKET))
-        .mappings([style.texts(_numbered(names))])
-        .no_value(NO_MARKET)
+        # This kind of panel has no words of its own where there is nothing.
+        .with_target(over_time(f"vector(-1) unless on () ({_which(kind, names)})", NO_MARKET, "B"))
+        .mappings([style.texts({"-1": ("none", style.NEUTRAL), **_numbered(names)})])
     )

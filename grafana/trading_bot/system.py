@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import gauge, table, timeseries
-from grafana_foundation_sdk.models import common
 
 from grafana import promql, style
 from grafana.board import Row
-from grafana.panels import NO_TEXT_ON_AXES, gauges, lines, now, over_time
+from grafana.panels import gauges, lines, now, over_time
 from grafana.promql import current, of_bot
 from grafana.tables import Value, measure, rows
 from grafana.trading_bot.curves import of_each_bot
@@ -108,8 +106,8 @@ def _latency() -> timeseries.Panel:
         505,
         "Latency to the exchange",
         (12, 8),
-        "How long the exchange's API takes to answer, and how long connecting takes (dashed), on a logarithmic scale; "
-        "of more than five bots, the five that waited longest. Dashed limits are network_latency of monitoring.yml. "
+        "How long connecting to the exchange takes, and how long its API takes to answer (dashed); of more than five "
+        "bots, the five that waited longest. Limits (network_latency of monitoring.yml) show when a curve comes near. "
         "High for all bots: check your network; for one: its exchange's status page.",
         style.SECONDS,
         2,
@@ -117,7 +115,7 @@ def _latency() -> timeseries.Panel:
     )
     metrics = {"connecting": "trading_bot_network_latency_seconds", "API": "trading_bot_api_latency_seconds"}
     limits = [("network_latency", "critical"), ("network_latency", "warning")]
-    return _logarithmic(of_each_bot(panel, metrics, limits, count=5))
+    return of_each_bot(panel, metrics, limits, count=5, near=True).min(0)
 
 
 def _responses() -> timeseries.Panel:
@@ -125,8 +123,8 @@ def _responses() -> timeseries.Panel:
         506,
         "Response time, 95th percentile",
         (12, 8),
-        "19 of 20 responses were quicker; as the bot states it, else from its samples, on a logarithmic scale; "
-        "of more than ten bots, the ten that are slowest now. Dashed limits are api_response_time of monitoring.yml. "
+        "19 of 20 responses were quicker; as the bot states it, else from its samples; of more than ten "
+        "bots, the slowest now. Limits (api_response_time of monitoring.yml) show when a curve comes near. "
         "A slow bot misses prices: look at its CPU and at the exchange.",
         style.SECONDS,
         2,
@@ -135,7 +133,7 @@ def _responses() -> timeseries.Panel:
     metric = "bot:response_time_seconds:p95"
     slowest = f"topk(10, max by (bot) (last_over_time({of_bot(metric)}[5m] @ end())))"
     limits = [("api_response_time", "critical"), ("api_response_time", "warning")]
-    return _logarithmic(of_each_bot(panel, {"": metric}, limits, chosen=slowest))
+    return of_each_bot(panel, {"": metric}, limits, chosen=slowest, near=True).min(0)
 
 
 def _errors() -> timeseries.Panel:
@@ -144,14 +142,14 @@ def _errors() -> timeseries.Panel:
         "Errors",
         (12, 8),
         "Share of each bot's operations that fail, and of its calls of the exchange's API (dashed); of more than five "
-        "bots, the five that failed most. The dashed limit is error_rate of monitoring.yml. Above it orders may be "
-        "lost: read the bot's log, and check its API keys and limits.",
+        "bots, the five that failed most. The limit, error_rate of monitoring.yml, shows when a curve comes near. "
+        "Above it orders may be lost: read the bot's log, and check its API keys and limits.",
         style.RATIO,
         2,
         NOTHING,
     )
     metrics = {"bot": "trading_bot_error_rate", "API": "trading_bot_api_error_rate"}
-    return of_each_bot(panel, metrics, [("error_rate", "critical")], count=5).min(0)
+    return of_each_bot(panel, metrics, [("error_rate", "critical")], count=5, near=True).min(0)
 
 
 def _calls() -> timeseries.Panel:
@@ -166,12 +164,6 @@ def _calls() -> timeseries.Panel:
         NOTHING,
     )
     return of_each_bot(panel, {"": "trading_bot_api_calls_per_minute"}).min(0)
-
-
-def _logarithmic(panel: timeseries.Panel) -> timeseries.Panel:
-    """Milliseconds and limits of seconds in one picture."""
-    scale = common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
-    return panel.scale_distribution(scale).override_by_regexp(*NO_TEXT_ON_AXES)
 
 
 def _bots() -> table.Panel:
