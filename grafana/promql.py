@@ -71,6 +71,11 @@ def firing(severity: str = "") -> str:
     return f'ALERTS{{alertstate="firing",escalation="",{of_severity},bot=~"$bot|"}}'
 
 
+def firing_of_bots() -> str:
+    """Firing alerts of the chosen bots, without those of the stack and the machine."""
+    return firing().removesuffix("}") + ',bot!=""}'
+
+
 def firing_since(severity: str = "") -> str:
     """When the conditions of pending and firing alerts, chosen as by `firing`, began: Unix seconds as values."""
     return firing(severity).replace('ALERTS{alertstate="firing",', "ALERTS_FOR_STATE{")

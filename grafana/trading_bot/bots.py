@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import statetimeline, table
 
 from grafana import promql, style
 from grafana.panels import over_time, states
-from grafana.promql import current, exact, firing, firing_since, latest, status
+from grafana.promql import current, exact, firing, firing_of_bots, firing_since, latest, status
 from grafana.style import set_
 from grafana.tables import Label, Value, coloured_cell, coloured_text, gauge_cell, measure, money, named, rows
 from grafana.trading_bot.values import BOT, DRAWDOWN, LIMIT_STEPS, MODE, OF_LIMIT, PROFIT, TRADES
@@ -42,7 +42,7 @@ def bots() -> table.Panel:
         [
             BOT,
             Value("Status", status(), [*coloured_cell(), named(STATUSES), set_("custom.width", 100)]),
-            Value("Alerts", f"count by (bot) ({firing()})", [*measure(style.COUNT, 0, 65)]),
+            Value("Alerts", f"count by (bot) ({firing_of_bots()})", [*measure(style.COUNT, 0, 65)]),
             MODE,
             Value("P&L", exact(current("trading_bot_profit_loss")), [*money(), *coloured_text(), PROFIT]),
             Value(

@@ -113,6 +113,8 @@ def test_the_status_of_each_kind(tmp_path: Path) -> None:
     # Configured, but the exporter says nothing of it.
     series['bot:threshold{bot="unwatched",threshold="max_drawdown",severity="critical"}'] = "0.1x100"
     series['ALERTS{alertname="BotDown",alertstate="firing",severity="critical",bot="stalled"}'] = "1x100"
+    # Of the machine, so of no bot: not a row of the table.
+    series['ALERTS{alertname="HighCpuUsage",alertstate="firing",severity="warning"}'] = "1x100"
     expected = {"broken": 2, "idle": 6, "stalled": 1, "unwatched": 3, "works": 8}
     _evaluate(
         tmp_path,
@@ -123,7 +125,9 @@ def test_the_status_of_each_kind(tmp_path: Path) -> None:
             ("Bots C", "30m", {"{}": 1}),
             ("Bots D", "30m", {"{}": 1}),
             ("Active alerts A", "30m", {"{}": 1}),
-            ("Active alerts B", "30m", {"{}": 0}),
+            ("Active alerts B", "30m", {"{}": 1}),
+            ("Active alerts C", "30m", {"{}": 0}),
+            ("Bots, one by one C", "30m", {'{bot="stalled"}': 1}),
         ],
     )
 
