@@ -232,6 +232,7 @@ def counts(id_: int, title: str, size: tuple[int, int], description: str, absent
         .reduce_options(common_builders.ReduceDataOptions().calcs(["last"]))
         .show_unfilled(False)
         .min(0)
+        .mappings([style.when_absent(absent, dashboard.SpecialValueMatch.NULL)])
         .no_value(absent)
     )
 

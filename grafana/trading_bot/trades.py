@@ -13,7 +13,7 @@ from grafana.panels import counts, now
 from grafana.promql import current, exact
 from grafana.style import set_
 from grafana.tables import Label, Value, coloured_text, measure, money, rows
-from grafana.trading_bot.values import BOT, MODE, NO_TRADES, PROFIT
+from grafana.trading_bot.values import BOT, MODE, PROFIT
 
 
 def _durations(seconds: float) -> str:
@@ -55,7 +55,7 @@ def profits() -> bargauge.Panel:
         "How many of all closed trades ended with which profit or loss, as a share of what was put in; each step "
         "has its upper end in it. Few large losses can cost more than many small wins bring: see whether stops "
         "are where they should be.",
-        NO_TRADES,
+        style.NOT_KNOWN,
     )
     for name, bound in zip(names, (*bounds, 1.0), strict=True):
         panel.override_by_name(name, [style.colour(style.ORANGE if bound <= 0 else style.SUCCESS)])
@@ -76,7 +76,7 @@ def durations() -> bargauge.Panel:
         (12, 11),
         "For how long all closed trades were held. Many that are much longer than the strategy intends are positions "
         "that it couldn't sell: look at its exit rules.",
-        NO_TRADES,
+        style.NOT_KNOWN,
     ).color_scheme(style.fixed(style.INFO))
     return _distribution(panel, "trading_bot_trade_duration_seconds", bounds, names)
 
