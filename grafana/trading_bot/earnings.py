@@ -26,7 +26,7 @@ def with_trades(panel: timeseries.Panel, total: str) -> timeseries.Panel:
     """Mark on the curve `total` when positions were opened, and trades won or lost: in that step there was one."""
 
     def then(metric: str, by: str, offset: str = "", **labels: str) -> str:
-        return f"sum by (bot) (max by ({by}) (last_over_time({of_bot(metric, **labels)}[5m]{offset})))"
+        return f"sum by (bot) (max by ({by}) ({of_bot(metric, **labels)}{offset}))"
 
     def touched(offset: str = "") -> str:
         # Each position is open, or a trade: their sum grows with each that is opened.
@@ -59,20 +59,20 @@ def with_trades(panel: timeseries.Panel, total: str) -> timeseries.Panel:
 
 def by_day() -> timeseries.Panel:
     """Realised profit of each day."""
-    # As the trades by day: differences at the ends of two days. Of a bot's first day, and where its count fell
+    # As the trades by day: differences at the ends of two days. Of a bot's first day, and where its wins fell
     # (an emptied database), it is what the bot states of its running day.
     end, before = f"last_over_time({REALISED}[1d] offset -1d)", f"last_over_time({REALISED}[1d])"
     stated = f"max by (bot) (last_over_time({of_bot('trading_bot_period_profit_loss', period='day')}[1d] offset -1d))"
-    count = of_bot("trading_bot_trades_total")
+    wins = of_bot("trading_bot_trades_total", result="win")
     goes_on = (
-        f"sum by (bot) (max by (bot, result) (last_over_time({count}[1d] offset -1d)))"
-        f" >= on (bot) sum by (bot) (max by (bot, result) (last_over_time({count}[1d])))"
+        f"max by (bot) (last_over_time({wins}[1d] offset -1d)) >= on (bot) max by (bot) (last_over_time({wins}[1d]))"
     )
     gained = (
         f"((max by (bot) ({end}) - on (bot) max by (bot) ({before})) and on (bot) ({goes_on}) or on (bot) {stated})"
     )
-    # Of a day that ended, whoever answered on it counts.
-    info = f"max by (bot, mode) (last_over_time(trading_bot_info{{{promql.BOT}{CURRENCY}}}[1d] offset -1d))"
+    # Whoever answered on that day counts, in the mode that it had last: on some day a dry run becomes live.
+    seen = f"max_over_time(timestamp(trading_bot_info{{{promql.BOT}{CURRENCY}}})[1d:10m] offset -1d)"
+    info = f"(topk by (bot) (1, max by (bot, mode) ({seen})) * 0 + 1)"
     panel = day_bars(
         204,
         "Profit by day in $currency",

@@ -292,3 +292,15 @@ def test_a_limit_is_drawn_only_beside_values(tmp_path: Path) -> None:
         series[f'bot:threshold{{bot="{bot}",threshold="model_accuracy",severity="critical"}}'] = f"{limit}x90"
     name = next(name for name, query in QUERIES.items() if name.startswith("Accuracy and F1") and "critical" in query)
     _evaluate(tmp_path, series, [(name, "20m", {}), (name, "60m", {"{}": 0.6})])
+
+
+def test_profit_of_a_day_on_which_a_dry_run_became_live(tmp_path: Path) -> None:
+    values = {
+        "trading_bot_realized_profit_loss": "10x719 15x720",
+        'trading_bot_trades_total{result="win"}': "1x719 2x720",
+    }
+    before, after = (_bot("a", values, mode) for mode in ("dry_run", "live"))
+    (dry_run,) = (key for key in before if "dry_run" in key)
+    (live,) = (key for key in after if 'mode="live"' in key)
+    series = after | {dry_run: "1x700 stale", live: "_x701 1x800"}
+    _evaluate(tmp_path, series, [("Profit by day in $currency A", "0d", {'{mode="live"}': 5})])
