@@ -68,7 +68,7 @@ def _open_positions() -> timeseries.Panel:
         style.COUNT,
         1,
         "no position known",
-    ).line_interpolation(common.LineInterpolation.STEP_AFTER)
+    )
     return of_each_bot(panel, {"": "trading_bot_open_positions"}).min(0)
 
 

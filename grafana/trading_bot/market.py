@@ -97,8 +97,8 @@ def _markets() -> table.Panel:
 
 
 def _chosen(metric: str, choose: str) -> str:
-    """Curves of the markets that `choose` gives by their values at the end of the time shown."""
-    at_end = f"max by (bot, symbol) (last_over_time({metric}{{{OF_MARKET}}}[5m] @ end()))"
+    """Curves of the markets that `choose` gives by their values of the last day, also of a bot that has died on it."""
+    at_end = f"max by (bot, symbol) (last_over_time({metric}{{{OF_MARKET}}}[1d] @ end()))"
     curves = f"max by (bot, symbol) (last_over_time({metric}{{{OF_MARKET}}}[5m]))"
     return f"{curves} and on (bot, symbol) ({choose.format(at_end)})"
 
@@ -154,7 +154,7 @@ def _timeline(kind: str) -> statetimeline.Panel:
     }
     id_, title, text, loses = what[kind]
     # Twelve bands can be told apart; those that change most say most.
-    liveliest = f"topk(12, max by (bot, symbol) (last_over_time({VOLATILITY}{{{OF_MARKET}}}[5m] @ end())))"
+    liveliest = f"topk(12, max by (bot, symbol) (last_over_time({VOLATILITY}{{{OF_MARKET}}}[1d] @ end())))"
     return (
         states(
             id_,

@@ -60,13 +60,13 @@ def _parts() -> table.Panel:
         ],
         value(of_bot("bot:score:ratio")),
         sort_by="Score",
-        absent=style.TOO_FEW,
+        absent="too few trades yet, or no bot answers",
     )
 
 
 def _trend() -> timeseries.Panel:
     score = of_bot("bot:score:ratio")
-    now = f"max by (bot) (last_over_time({score}[5m] @ end()))"
+    now = f"max by (bot) (last_over_time({score}[1d] @ end()))"
     return (
         lines(
             282,

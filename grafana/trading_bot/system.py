@@ -131,7 +131,7 @@ def _responses() -> timeseries.Panel:
         NOTHING,
     )
     metric = "bot:response_time_seconds:p95"
-    slowest = f"topk(10, max by (bot) (last_over_time({of_bot(metric)}[5m] @ end())))"
+    slowest = f"topk(10, max by (bot) (last_over_time({of_bot(metric)}[1d] @ end())))"
     limits = [("api_response_time", "critical"), ("api_response_time", "warning")]
     return of_each_bot(panel, {"": metric}, limits, chosen=slowest, near=True).min(0)
 

@@ -237,20 +237,13 @@ def test_profit_and_trades_by_hour_of_day(tmp_path: Path) -> None:
         'trading_bot_trades_total{result="loss"}': "0x119 3x5000",
     }
     profit = {'{hour="00",mode="live"}': 10, '{hour="01",mode="live"}': -5}
-    trades = {
-        '{hour="00",result="win"}': 1,
-        '{hour="00",result="loss"}': 0,
-        '{hour="01",result="win"}': 0,
-        '{hour="01",result="loss"}': 3,
-    }
-    _evaluate(
-        tmp_path,
-        _bot("a", values),
-        [
-            ("Profit by hour of day in $currency (UTC) A", "150m", profit),
-            ("Trades by hour of day (UTC) A", "150m", trades),
-        ],
-    )
+    trades = {("00", "win"): 1, ("00", "loss"): 0, ("01", "win"): 0, ("01", "loss"): 3}
+    by_label = {f'{{hour="{hour}",result="{result}"}}': count for (hour, result), count in trades.items()}
+    cases: list[Case] = [
+        ("Profit by hour of day in $currency (UTC) A", "150m", dict[str, float](profit)),
+        ("Trades by hour of day (UTC) A", "150m", dict[str, float](by_label)),
+    ]
+    _evaluate(tmp_path, _bot("a", values), cases)
 
 
 def test_trades_are_marked_when_they_open_and_close(tmp_path: Path) -> None:
