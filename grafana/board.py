@@ -22,12 +22,14 @@ class Row(NamedTuple):
     """A row of panels.
 
     `id` is the row's own; its panels' ids follow it. `repeat` is a variable: the row is there once for each value.
+    A collapsed row is opened by a click on its title, and asks for nothing before.
     """
 
     id: int
     title: str
     panels: Sequence[AnyPanel]
     repeat: str = ""
+    collapsed: bool = False
 
 
 def board(uid: str, title: str, description: str, rows: Sequence[Row], hidden: Collection[str] = ()) -> dict[str, Any]:
@@ -63,9 +65,14 @@ def board(uid: str, title: str, description: str, rows: Sequence[Row], hidden: C
         result.annotation(_alerts(severity, colour))
     y = 0
     for row in rows:
-        head = builders.Row(row.title).id(row.id).collapsed(False).grid_pos(dashboard.GridPos(h=1, w=WIDTH, x=0, y=y))
-        result.with_row(head.repeat(row.repeat) if row.repeat else head)
-        y = _place(result, row.panels, y + 1)
+        head = builders.Row(row.title).id(row.id).grid_pos(dashboard.GridPos(h=1, w=WIDTH, x=0, y=y))
+        head.collapsed(row.collapsed)
+        if row.repeat:
+            head.repeat(row.repeat)
+        if row.collapsed:
+            _place(head, row.panels, y + 1)
+        result.with_row(head)
+        y = y + 1 if row.collapsed else _place(result, row.panels, y + 1)
     made: dict[str, Any] = json.loads(json.dumps(result.build(), cls=JSONEncoder))
     # The SDK always writes the place of links and annotations: a menu that only the newest Grafana has.
     for item in (*made["links"], *made["annotations"]["list"]):
@@ -73,7 +80,7 @@ def board(uid: str, title: str, description: str, rows: Sequence[Row], hidden: C
     return made
 
 
-def _place(result: builders.Dashboard, panels: Sequence[AnyPanel], top: int) -> int:
+def _place(result: builders.Dashboard | builders.Row, panels: Sequence[AnyPanel], top: int) -> int:
     """Add panels, each as high up as there is room for it, and there as far left; returns where the next row begins."""
     filled = [top] * WIDTH
     for panel in panels:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from grafana_foundation_sdk.builders import (
     barchart,
+    bargauge,
     gauge,
     piechart,
     prometheus,
@@ -24,11 +25,29 @@ from grafana import style
 from grafana.style import set_
 
 AnyPanel = (
-    barchart.Panel | gauge.Panel | piechart.Panel | stat.Panel | statetimeline.Panel | table.Panel | timeseries.Panel
+    barchart.Panel
+    | bargauge.Panel
+    | gauge.Panel
+    | piechart.Panel
+    | stat.Panel
+    | statetimeline.Panel
+    | table.Panel
+    | timeseries.Panel
 )
 P = TypeVar(
-    "P", barchart.Panel, gauge.Panel, piechart.Panel, stat.Panel, statetimeline.Panel, table.Panel, timeseries.Panel
+    "P",
+    barchart.Panel,
+    bargauge.Panel,
+    gauge.Panel,
+    piechart.Panel,
+    stat.Panel,
+    statetimeline.Panel,
+    table.Panel,
+    timeseries.Panel,
 )
+
+# An override: Grafana 9.4 writes the empty state's text at each place of an axis where it leaves out a label.
+NO_TEXT_ON_AXES = ("/.*/", [set_("noValue", "")])
 
 # Gaps up to this long are a missed scrape or a restart, and the line goes on over them; milliseconds.
 SHORT_GAP = 300_000
@@ -124,10 +143,10 @@ def lines(
     )
 
 
-def limit_line() -> list[dashboard.DynamicConfigValue]:
-    """For an override: the series is a limit, drawn as a dashed red line."""
+def limit_line(colour: str = style.CRITICAL) -> list[dashboard.DynamicConfigValue]:
+    """For an override: the series is a limit, drawn as a dashed line, red where nothing else is said."""
     return [
-        style.colour(style.CRITICAL),
+        style.colour(colour),
         set_("custom.lineStyle", {"fill": "dash", "dash": [10, 6]}),
         set_("custom.lineWidth", 2),
         set_("custom.fillOpacity", 0),
@@ -181,6 +200,40 @@ def bars(id_: int, title: str, size: tuple[int, int], description: str, unit: st
         .line_width(0)
         .legend(common_builders.VizLegendOptions().show_legend(False).calcs([]))
         .no_value(style.UNKNOWN)
+    )
+
+
+def columns(
+    id_: int, title: str, size: tuple[int, int], description: str, unit: str, decimals: int, absent: str
+) -> barchart.Panel:
+    """Upright bars side by side, from a table with one text and some numbers."""
+    return (
+        bars(id_, title, size, description, unit, decimals)
+        .orientation(common.VizOrientation.VERTICAL)
+        .x_tick_label_spacing(40)
+        .legend(
+            common_builders.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+            .calcs([])
+        )
+        .no_value(absent)
+        .override_by_regexp(*NO_TEXT_ON_AXES)
+    )
+
+
+def counts(id_: int, title: str, size: tuple[int, int], description: str, absent: str) -> bargauge.Panel:
+    """A horizontal bar for each query, the name left of it, the count at its end."""
+    return (
+        with_basics(bargauge.Panel(), id_, title, size, description, style.COUNT, 0)
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .reduce_options(common_builders.ReduceDataOptions().calcs(["last"]))
+        .show_unfilled(False)
+        .min(0)
+        .mappings([style.when_absent(absent, dashboard.SpecialValueMatch.NULL)])
+        .no_value(absent)
     )
 
 

@@ -82,6 +82,11 @@ def firing(severity: str = "") -> str:
     return f'ALERTS{{alertstate="firing",escalation="",{of_severity},bot=~"$bot|"}}'
 
 
+def firing_of_bots() -> str:
+    """Firing alerts of the chosen bots, without those of the stack and the machine."""
+    return firing().removesuffix("}") + ',bot!=""}'
+
+
 def firing_since(severity: str = "") -> str:
     """When the conditions of pending and firing alerts, chosen as by `firing`, began: Unix seconds as values."""
     return firing(severity).replace('ALERTS{alertstate="firing",', "ALERTS_FOR_STATE{")
@@ -101,6 +106,21 @@ def of_bots(expression: str, chosen: str) -> str:
 def most(count: int, metric: str, **labels: str) -> str:
     """The bots with the largest values: one choice for the whole time shown, so that no line comes and goes."""
     return f"topk({count}, max by (bot) (max_over_time({of_bot(metric, **labels)}[$__range] @ end())))"
+
+
+def strictest(threshold: str, severity: str, metric: str, lowest: str = "min", near: bool = False) -> str:
+    """The limit to draw where bots have different ones, as long as there is any value that it could limit.
+
+    Args:
+        metric: what it limits.
+        lowest: `min`, or `max` where a value must not be below the limit.
+        near: only if a value of the time shown came up to a quarter of it. Curves far below it would be flat.
+    """
+    limit = f"{lowest}({of_bot('bot:threshold', threshold=threshold, severity=severity)})"
+    drawn = f"{limit} and on () count(last_over_time({of_bot(metric)}[5m]))"
+    if near:
+        drawn += f" and on () ({limit} < 4 * max(max_over_time({of_bot(metric)}[$__range] @ end())))"
+    return drawn
 
 
 def status() -> str:

@@ -6,10 +6,10 @@ from grafana_foundation_sdk.builders import statetimeline, table
 
 from grafana import promql, style
 from grafana.panels import over_time, states
-from grafana.promql import current, exact, firing, firing_since, latest, status
+from grafana.promql import current, exact, firing, firing_of_bots, firing_since, latest, status
 from grafana.style import set_
 from grafana.tables import Label, Value, coloured_cell, coloured_text, gauge_cell, measure, money, named, rows
-from grafana.trading_bot.values import BOT, DRAWDOWN, LIMIT_STEPS, MODE, OF_LIMIT, TRADES
+from grafana.trading_bot.values import BOT, DRAWDOWN, LIMIT_STEPS, MODE, OF_LIMIT, PROFIT, TRADES
 
 STATUSES = {
     str(promql.DOWN): ("down", style.CRITICAL),
@@ -27,8 +27,6 @@ SEVERITIES = {
     "warning": ("warning", style.WARNING),
     "info": ("info", style.INFO),
 }
-# Green from nothing lost on, orange below: a loss is no failure, so it isn't red.
-PROFIT = style.steps(style.ORANGE, (0, style.SUCCESS))
 RETURN = f"{latest('trading_bot_profit_loss')} / on (bot) ({latest('trading_bot_initial_capital')} > 0)"
 
 
@@ -44,7 +42,7 @@ def bots() -> table.Panel:
         [
             BOT,
             Value("Status", status(), [*coloured_cell(), named(STATUSES), set_("custom.width", 100)]),
-            Value("Alerts", f"count by (bot) ({firing()})", [*measure(style.COUNT, 0, 65)]),
+            Value("Alerts", f"count by (bot) ({firing_of_bots()})", [*measure(style.COUNT, 0, 65)]),
             MODE,
             Value("P&L", exact(current("trading_bot_profit_loss")), [*money(), *coloured_text(), PROFIT]),
             Value(

@@ -10,22 +10,29 @@ from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import bars, day_bars, lines, now, numbers, over_time, shares
 from grafana.promql import exact, labelled, latest
+from grafana.trading_bot import earnings, trades
+from grafana.trading_bot.values import CURRENCY, NO_TRADES, RESULTS
 
-# The row's currency; a bot that states none shows in each such row.
-CURRENCY = ',currency=~"$currency|"'
-RESULTS = {"win": style.SUCCESS, "loss": style.ORANGE, "draw": style.INFO}
 PERIODS = {"day": "today", "week": "this week", "month": "this month"}
-NO_TRADES = "no closed trades yet"
 
 
 def money_row() -> Row:
     """The row of money, once for each currency, with ids from 200."""
-    return Row(200, "Performance in $currency", [_profit(), _periods(), _pairs()], repeat="currency")
+    return Row(
+        200,
+        "Performance in $currency",
+        [_profit(), _periods(), _pairs(), earnings.by_day(), earnings.by_hour_of_day()],
+        repeat="currency",
+    )
 
 
 def trades_row() -> Row:
     """The row of trades and returns, with ids from 250."""
-    return Row(250, "Performance by trades and bots", [_trades_by_day(), _results(), _returns()])
+    return Row(
+        250,
+        "Performance by trades and bots",
+        [_trades_by_day(), _results(), _returns(), trades.profits(), trades.durations(), trades.figures()],
+    )
 
 
 def _profit() -> timeseries.Panel:
@@ -35,7 +42,8 @@ def _profit() -> timeseries.Panel:
         (11, 9),
         "Profit or loss since the bots' start: realised is that of closed trades, total has the open positions too. "
         "A total well below the realised line means losing positions that are still open. The lines step when a bot "
-        "joins or leaves, for only bots that answer count.",
+        "joins or leaves, for only bots that answer count. Dots, of up to three days and five bots: a position was "
+        "opened (blue), a trade won (green) or lost (orange).",
         style.MONEY,
         2,
         "no P&L known",
@@ -48,7 +56,9 @@ def _profit() -> timeseries.Panel:
         panel.with_target(over_time(f"sum by (mode) ({by_bot})", f"$currency {{{{mode}}}}, {name}", ref))
     for mode, colour in style.MODES.items():
         panel.override_by_regexp(rf"/ {mode}, /", [style.colour(colour)])
-    return panel.override_by_regexp(*style.coin_decimals()).override_by_regexp("/realised$/", style.dashed())
+    total = labelled(latest("trading_bot_profit_loss"), "mode", CURRENCY)
+    panel.override_by_regexp(*style.coin_decimals()).override_by_regexp("/realised$/", style.dashed())
+    return earnings.with_trades(panel, f"sum by (mode) ({total})")
 
 
 def _periods() -> stat.Panel:

@@ -40,7 +40,7 @@ def _drawdown() -> timeseries.Panel:
         .with_target(over_time("-" + of_bots(labelled(latest("trading_bot_drawdown_ratio"), "mode"), deepest), BY_BOT))
         .with_target(over_time(f"-{limit}", "limit", "B"))
         .max(0)
-        .fill_opacity(5)
+        .fill_opacity(15)
         .override_by_name("limit", limit_line())
     )
 
@@ -81,7 +81,7 @@ def _exposure() -> timeseries.Panel:
             "no exposure known",
         )
         .with_target(over_time(of_bots(labelled(ratio, "mode"), busiest), BY_BOT))
-        .with_target(over_time(f"0 * count(bot:threshold{{{promql.BOT}}}) + 1", "maximum", "B"))
+        .with_target(over_time(f"0 * count({ratio}) + 1", "maximum", "B"))
         .min(0)
         .override_by_name("maximum", limit_line())
     )

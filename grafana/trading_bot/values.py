@@ -10,6 +10,13 @@ from grafana.tables import Label, coloured_text, named
 # The share of its limit that a drawdown has used up.
 LIMIT_STEPS = ((0.5, style.INFO), (0.8, style.WARNING), (1.0, style.CRITICAL))
 
+RESULTS = {"win": style.SUCCESS, "loss": style.ORANGE, "draw": style.INFO}
+NO_TRADES = "no closed trades yet"
+# Green from nothing lost on, orange below: a loss is no failure, so it isn't red.
+PROFIT = style.steps(style.ORANGE, (0, style.SUCCESS))
+# The row's currency; a bot that states none shows in each such row.
+CURRENCY = ',currency=~"$currency|"'
+
 DRAWDOWN = current("trading_bot_drawdown_ratio")
 OF_LIMIT = f"{DRAWDOWN} / on (bot) {promql.DRAWDOWN_LIMIT}"
 TRADES = current("trading_bot_trades_total", by="bot, result")

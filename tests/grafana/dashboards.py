@@ -19,6 +19,7 @@ VALUES = {
     "exchange": ".*",
     "currency": "USDT",
     "__range": "86400s",
+    "__range_s": "86400",
     "__interval": "60s",
     "__interval_ms": "60000",
     "__rate_interval": "240s",

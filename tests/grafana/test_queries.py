@@ -69,6 +69,8 @@ def test_the_status_of_each_kind(tmp_path: Path) -> None:
     # Configured, but the exporter says nothing of it.
     series['bot:threshold{bot="unwatched",threshold="max_drawdown",severity="critical"}'] = "0.1x100"
     series['ALERTS{alertname="BotDown",alertstate="firing",severity="critical",bot="stalled"}'] = "1x100"
+    # Of the machine, so of no bot: not a row of the table.
+    series['ALERTS{alertname="HighCpuUsage",alertstate="firing",severity="warning"}'] = "1x100"
     expected = {"broken": 2, "idle": 6, "stalled": 1, "unwatched": 3, "works": 8}
     _evaluate(
         tmp_path,
@@ -79,7 +81,9 @@ def test_the_status_of_each_kind(tmp_path: Path) -> None:
             ("Bots C", "30m", {"{}": 1}),
             ("Bots D", "30m", {"{}": 1}),
             ("Active alerts A", "30m", {"{}": 1}),
-            ("Active alerts B", "30m", {"{}": 0}),
+            ("Active alerts B", "30m", {"{}": 1}),
+            ("Active alerts C", "30m", {"{}": 0}),
+            ("Bots, one by one C", "30m", {'{bot="stalled"}': 1}),
         ],
     )
 
@@ -158,3 +162,94 @@ def test_trades_by_day(tmp_path: Path, values: str, by_day: list[int]) -> None:
         series,
         [("Trades by day A", f"{day}d", {'{result="win"}': count}) for day, count in enumerate(by_day)],
     )
+
+
+@pytest.mark.parametrize(
+    ("realised", "trades", "today", "by_day"),
+    [
+        pytest.param("10x719 15x720 12x1600", "1x719 2x720 3x1600", "0x3000", [5, -3], id="difference"),
+        # Nobody recorded on the day before: what the bot states of the day.
+        pytest.param("_x600 5x2400", "_x600 1x2400", "_x600 4x2400", [4, 0], id="first day"),
+        # A bot restarted with an empty database: not a loss of all that it had earned.
+        pytest.param("10x719 15x720 2x1600", "5x719 6x720 1x1600", "2x3000", [5, 2], id="reset"),
+    ],
+)
+def test_profit_by_day(tmp_path: Path, realised: str, trades: str, today: str, by_day: list[int]) -> None:
+    values = {
+        "trading_bot_realized_profit_loss": realised,
+        'trading_bot_trades_total{result="win"}': trades,
+        'trading_bot_period_profit_loss{period="day"}': today,
+    }
+    cases: list[Case] = [
+        ("Profit by day in $currency A", f"{day}d", {'{mode="live"}': profit}) for day, profit in enumerate(by_day)
+    ]
+    _evaluate(tmp_path, _bot("a", values), cases)
+
+
+def test_profit_and_trades_by_hour_of_day(tmp_path: Path) -> None:
+    values = {
+        "trading_bot_realized_profit_loss": "0x59 10x59 5x5000",
+        'trading_bot_trades_total{result="win"}': "0x59 1x5000",
+        'trading_bot_trades_total{result="loss"}': "0x119 3x5000",
+    }
+    profit = {'{hour="00",mode="live"}': 10, '{hour="01",mode="live"}': -5}
+    trades = {("00", "win"): 1, ("00", "loss"): 0, ("01", "win"): 0, ("01", "loss"): 3}
+    by_label = {f'{{hour="{hour}",result="{result}"}}': count for (hour, result), count in trades.items()}
+    cases: list[Case] = [
+        ("Profit by hour of day in $currency (UTC) A", "150m", dict[str, float](profit)),
+        ("Trades by hour of day (UTC) A", "150m", dict[str, float](by_label)),
+    ]
+    _evaluate(tmp_path, _bot("a", values), cases)
+
+
+def test_trades_are_marked_when_they_open_and_close(tmp_path: Path) -> None:
+    opened, lost, won = (f"P&L over time in $currency {ref}" for ref in "CDE")
+    values = {
+        "trading_bot_profit_loss": "100x60",
+        # One opens in minute 10; in minute 20 it closes, and another opens.
+        "trading_bot_open_positions": "0x9 1x50",
+        'trading_bot_trades_total{result="win"}': "5x19 6x40",
+        'trading_bot_trades_total{result="loss"}': "4x29 5x40",
+    }
+    mark = {'{mode="live"}': 100.0}
+    marks: dict[str, dict[str, dict[str, float]]] = {
+        "9m": {opened: {}, lost: {}, won: {}},
+        "10m": {opened: mark, lost: {}, won: {}},
+        "11m": {opened: {}, lost: {}, won: {}},
+        "20m": {opened: mark, lost: {}, won: mark},
+        "30m": {opened: mark, lost: mark, won: {}},
+    }
+    cases: list[Case] = [(name, at, expected) for at, seen in marks.items() for name, expected in seen.items()]
+    _evaluate(tmp_path, _bot("a", values), cases)
+
+
+def test_a_distribution_counts_each_step_for_itself(tmp_path: Path) -> None:
+    series: dict[str, str] = {}
+    for bot in ("a", "b"):
+        metric = "trading_bot_trade_duration_seconds_bucket"
+        up_to = {"60.0": 1, "300.0": 1, "900.0": 4, "1800.0": 9}
+        series |= _bot(bot, {f'{metric}{{le="{bound}"}}': f"{count}x60" for bound, count in up_to.items()})
+    expected = dict(zip("ABCD", (2, 0, 6, 10), strict=True))
+    cases: list[Case] = [(f"Holding times of trades {ref}", "30m", {"{}": n}) for ref, n in expected.items()]
+    _evaluate(tmp_path, series, cases)
+
+
+def test_a_limit_is_drawn_only_beside_values(tmp_path: Path) -> None:
+    """Else the empty state, "no model reported by this bot", would never be seen."""
+    series = _bot("a", {"trading_bot_model_accuracy": "_x30 0.8x60"}) | _bot("b", {})
+    for bot, limit in (("a", 0.5), ("b", 0.6)):
+        series[f'bot:threshold{{bot="{bot}",threshold="model_accuracy",severity="critical"}}'] = f"{limit}x90"
+    name = next(name for name, query in QUERIES.items() if name.startswith("Accuracy and F1") and "critical" in query)
+    _evaluate(tmp_path, series, [(name, "20m", {}), (name, "60m", {"{}": 0.6})])
+
+
+def test_profit_of_a_day_on_which_a_dry_run_became_live(tmp_path: Path) -> None:
+    values = {
+        "trading_bot_realized_profit_loss": "10x719 15x720",
+        'trading_bot_trades_total{result="win"}': "1x719 2x720",
+    }
+    before, after = (_bot("a", values, mode) for mode in ("dry_run", "live"))
+    (dry_run,) = (key for key in before if "dry_run" in key)
+    (live,) = (key for key in after if 'mode="live"' in key)
+    series = after | {dry_run: "1x700 stale", live: "_x701 1x800"}
+    _evaluate(tmp_path, series, [("Profit by day in $currency A", "0d", {'{mode="live"}': 5})])

@@ -10,7 +10,7 @@ import pytest
 
 from responder.courier import Courier, DeliveryError, stop
 from responder.database import Database, StoreError
-from responder.outbox import Delivery, Entry, Outbox, backoff
+from responder.outbox import _PUT, LEAST_ATTEMPTS, Delivery, Entry, Outbox, backoff
 from tests.stack import wait_for
 
 HOUR = 3600.0
@@ -61,6 +61,13 @@ class World:
                 "UPDATE outbox SET created = created - ?1, next_attempt = next_attempt - ?1, changed = changed - ?1",
                 (seconds,),
             )
+        connection.close()
+
+
+    def tried_often(self) -> None:
+        """What waits has been tried for some minutes."""
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("UPDATE outbox SET attempts = ?", (LEAST_ATTEMPTS,))
         connection.close()
 
 
@@ -163,12 +170,40 @@ def test_what_failed_for_long_is_given_up_with_its_error(world: World) -> None:
     world.add("3")
     world.run()
     assert world.outbox.waiting() == {"sms": 3}
+    world.tried_often()
     world.later(301)
     world.run()
     rows = {row.title: row for row in world.outbox.latest(limit=10)}
     assert [rows[f"of {n}"].state for n in "123"] == ["given up", "given up", "waiting"]
     assert (rows["of 2"].error, rows["of 2"].payload) == ("anna is not there", "")
     assert world.counts == {"failed": 3, "given_up": 2}
+
+
+def test_what_waited_while_the_machine_slept_is_tried_for_some_minutes(world: World) -> None:
+    world.add("1")
+    world.later(HOUR + 1)
+    world.broken = {"anna"}
+    world.run()
+    assert world.outbox.waiting() == {"sms": 1}, "the network isn't up yet"
+    world.broken = set()
+    world.later(2)
+    world.run()
+    assert world.came == ["1"]
+
+
+def test_a_twin_from_a_clock_that_was_set_back_is_none(world: World) -> None:
+    assert world.add("1", key="k") == 1
+    world.later(-HOUR)
+    assert world.add("1", key="k") == 1
+
+
+def test_the_look_for_a_twin_reads_no_whole_table(world: World) -> None:
+    world.add("1")
+    values = dict.fromkeys(("channel", "target", "title", "payload", "key"), "x") | {"now": 0, "since": 0}
+    with sqlite3.connect(world.path) as connection:
+        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {_PUT}", values))
+    connection.close()
+    assert "USING INDEX outbox_key" in plan and "SCAN outbox" not in plan
 
 
 def test_what_waited_while_the_responder_was_away_is_tried(world: World) -> None:
@@ -324,6 +359,7 @@ def test_what_was_gathered_is_given_up_by_age(world: World) -> None:
     world.later(HOUR - 10)
     world.add("3")
     world.run()
+    world.tried_often()
     world.later(301)
     world.run()
     assert [row.state for row in world.outbox.latest(limit=10)] == ["waiting", "given up", "given up"]
