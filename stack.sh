@@ -332,7 +332,8 @@ venv() {
 # --- the commands ----------------------------------------------------------------------------------------------------
 
 # Alertmanager writes the address of a failed call to Telegram into its log, and the token is a part of it.
-without_tokens() { sed -u -E 's#/bot[0-9]+:[A-Za-z0-9_-]+#/bot<token>#g'; }
+# At each reload it warns of what is meant so: lines between which the one that matters is overlooked.
+readable() { sed -u -E -e '/repeat_interval is less than group_interval/d' -e 's#/bot[0-9]+:[A-Za-z0-9_-]+#/bot<token>#g'; }
 
 native() { .venv/bin/python -m native "$@"; }
 
@@ -357,9 +358,9 @@ case ${1:-} in
   logs)
     follow=${FOLLOW:+1}
     case $(running) in
-      docker) docker compose logs --tail 50 ${follow:+-f} ${2:+"$2"} | without_tokens ;;
+      docker) docker compose logs --tail 50 ${follow:+-f} ${2:+"$2"} | readable ;;
       *) [ -d .stack/log ] || die "There are no logs yet. Start the stack with: make up"
-         native logs ${follow:+--follow} ${2:+"$2"} | without_tokens ;;
+         native logs ${follow:+--follow} ${2:+"$2"} | readable ;;
     esac ;;
   mute | unmute)
     [ "$1" = mute ] || FOR=off

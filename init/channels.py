@@ -8,7 +8,7 @@ from typing import Any
 from init.settings import Email, Settings, Slack, Telegram, Webhook
 
 Config = Mapping[str, Any]
-# Makes of a channel's committed settings those that run: one for each chat, with the user's own values.
+# Makes of a channel's committed settings those that run: one for each chat or recipient, with the user's own values.
 Expand = Callable[[Config], list[dict[str, Any]]]
 Ready = Mapping[str, Expand]
 
@@ -67,7 +67,8 @@ def _email(settings: Email, shared: dict[str, Any], files: dict[str, str]) -> Ex
         shared["smtp_auth_username"] = settings.username
         shared["smtp_auth_password_file"] = "secrets/smtp_password"  # noqa: S105 - a path
         files["secrets/smtp_password"] = settings.password
-    return lambda config: [{**config, "to": ", ".join(settings.recipients)}]
+    # One mail each: Alertmanager drops a mail for all of its recipients when the server refuses one of them.
+    return lambda config: [{**config, "to": recipient} for recipient in settings.recipients]
 
 
 def _webhook(settings: Webhook, files: dict[str, str]) -> Expand:

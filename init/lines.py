@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from exporter.config.contacts import ROLES, Role, Told
@@ -12,8 +13,8 @@ from init.settings import Settings
 NAMES = {"telegram": "Telegram", "slack": "Slack", "discord": "Discord", "sms": "SMS", "phone": "phone"}
 
 
-def of_channels(settings: Settings, told: Told, zone: str) -> list[str]:
-    """The lines; no secret is in them."""
+def of_channels(settings: Settings, told: Told, zone: str, not_escalated: str = "") -> list[str]:
+    """The lines; no secret is in them. `not_escalated` says why nothing escalates, where that is so."""
     people = People(told.contacts, settings)
     whose = "RESPONDER_PASSWORD" if settings.responder_password else "that of Grafana"
     return [
@@ -24,7 +25,7 @@ def of_channels(settings: Settings, told: Told, zone: str) -> list[str]:
         if settings.heartbeat_url
         else "Heartbeat: left out. To be told when this whole machine is gone, set HEARTBEAT_URL in .env",
         f"Inbox: always on, {settings.responder_url}, password: {whose}",
-        *_contacts(told, people),
+        *_contacts(told, people, not_escalated),
         *_severities(settings, told, people),
         *_quiet(told, zone),
     ]
@@ -67,7 +68,31 @@ def _by_number(title: str, key: str, url: str, told: Told) -> str:
     return f"{title}: left out. To switch it on, set {' and '.join(missing)}"
 
 
-def _contacts(told: Told, people: People) -> Iterator[str]:
+def of_links(settings: Settings, told: Told) -> list[str]:
+    """A line where people are told, and the links in it lead nowhere on their phones."""
+    sms = settings.sms_url and any(each.sms for role in ROLES for each in told.contacts.of(role))
+    people = settings.telegram or settings.slack or settings.email or settings.discord_url or sms
+    if not people or not _loopback(urlsplit(settings.responder_url).hostname or ""):
+        return []
+    place = "docs/channels.md#links-that-work-on-your-phone"
+    return [f"Links in messages lead to localhost, which no phone opens: {place}"]
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _contacts(told: Told, people: People, not_escalated: str) -> Iterator[str]:
+    if not_escalated:
+        if told.contacts.administrator:
+            yield f"{_title(ADMINISTRATOR)}: {_of_role(ADMINISTRATOR, told, people)}"
+        yield f"Escalation: off ({not_escalated})"
+        return
     if told.contacts == type(told.contacts)():
         yield "Contacts: none. What nobody answers comes to you; to have others asked, set contacts in monitoring.yml"
         return
@@ -108,7 +133,10 @@ def _severities(settings: Settings, told: Told, people: People) -> Iterator[str]
     for severity, channels in told.channels.given():
         on = [channel for channel in channels if there.get(channel)]
         off = [channel for channel in channels if channel not in on]
-        line = f"{severity.title()}: by {_list(on)}" if on else f"{severity.title()}: by what is there"
+        by = _list(on) or "what is there"
+        if on == ["webhook"] and off:  # which is nobody yet (receivers.py)
+            by += " and what else is there"
+        line = f"{severity.title()}: by {by}"
         yield line + (f" ({_list(off)} left out)" if off else "")
 
 

@@ -21,8 +21,10 @@ KEYS = {
     "slack": "slack_configs",
     "discord": "discord_configs",
 }
-# They hear what any of the others hears. A webhook may lead to a machine, so it is not yet somebody.
+# They hear what any of the others hears.
 _LISTENING = frozenset({"discord", "webhook"})
+# A webhook may lead to a machine, so it is not yet somebody, unless the user asks for it alone.
+_MACHINES = frozenset({"webhook"})
 # Where none of an alert's channels is there: the first of these that is. A call about everything is the last resort.
 _INSTEAD = (frozenset({"telegram", "slack", "email", "discord"}), frozenset({"sms"}), frozenset({"phone"}))
 
@@ -95,24 +97,27 @@ class Receivers:
             told = self.of(asked_for - _LISTENING or asked_for)
             return told._replace(channels=told.channels | listening)
         # Nobody but you: by all that you have, by a call where the step names it.
-        return self.of(self.configured - ({"phone"} - asked_for))
+        return self.of(frozenset(CHANNELS) - ({"phone"} - asked_for))
 
     def of(self, channels: Iterable[str]) -> Told:
         """Who hears of what the administrator wants by these channels: by those that are there, else by others."""
-        if own := self.configured & frozenset(channels):
+        wanted = frozenset(channels)
+        own = self.configured & wanted
+        if own - _MACHINES or (own and wanted <= _MACHINES):
             return Told(own)
         reaching = next((self.configured & each for each in _INSTEAD if self.configured & each), frozenset())
-        instead = reaching | (self.configured & {"webhook"})
-        return Told(instead) if instead else self._contacts()
+        told = Told(reaching) if reaching else self._contacts()
+        return told._replace(channels=told.channels | (self.configured & _MACHINES))
 
     def but(self, failing: str) -> Told:
         """Who hears by any channel but one: by a call if nothing else is left, by the failing one if not even that."""
         others = self.configured - {failing}
-        if others:
-            return Told(others - {"phone"} if others - {"phone", "webhook"} else others)
+        if others - _MACHINES:
+            return Told(others - {"phone"} if others - {"phone"} - _MACHINES else others)
         if (told := self._contacts(without=failing)) != NOBODY:
-            return told
-        return Told(self.configured) if self.configured else self._contacts()
+            return told._replace(channels=others)
+        told = Told(frozenset()) if self.configured - _MACHINES else self._contacts()
+        return told._replace(channels=self.configured)
 
     def _contacts(self, without: str = "") -> Told:
         """The first role that can be reached, where the administrator can't."""
@@ -133,8 +138,8 @@ class Receivers:
             expanded: list[Config] = []
             if channel in told.channels:
                 expanded += [each for config in configs for each in self._ready[channel](config)]
-            if channel == "email" and told.contacts.emails:
-                expanded.append({**configs[0], "to": ", ".join(told.contacts.emails)})
+            if channel == "email":
+                expanded += [{**configs[0], "to": address} for address in told.contacts.emails]
             if expanded:
                 made[key] = copy.deepcopy(expanded)
         webhooks = [self._webhook("inbox", receiver)] if inbox and self.has_inbox else []

@@ -31,7 +31,7 @@ _LATER_MINUTES = 60
 _INTERVALS = ("mute_time_intervals", "active_time_intervals")
 _NOT_INHERITED = {"routes", "matchers", "continue", *_INTERVALS}
 # What is muted is looked at again after a group_interval: one of a day could end in the next night.
-_LOOK_AGAIN, _LOOK_AGAIN_SECONDS = "1h", 3600
+LOOK_AGAIN, LOOK_AGAIN_SECONDS = "1h", 3600
 
 
 class Routes:
@@ -96,8 +96,8 @@ class Routes:
             *told.get("mute_time_intervals", []),
             QUIET_ESCALATION if escalation else QUIET_HOURS,
         ]
-        if _seconds(route.get("group_interval", "5m")) > _LOOK_AGAIN_SECONDS:
-            told["group_interval"] = _LOOK_AGAIN
+        if _seconds(route.get("group_interval", "5m")) > LOOK_AGAIN_SECONDS:
+            told["group_interval"] = LOOK_AGAIN
         if not self._receivers.has_inbox:
             return [told]
         self.made.setdefault(inbox, self._receivers.inbox(inbox, receiver))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exporter.config.contacts import Told
 from exporter.config.load import ConfigError, load_part
-from init import access, alertmanager, lines, prometheus, secrets, timezone, webhooks
+from init import access, alertmanager, escalation, lines, prometheus, secrets, timezone, webhooks
 from init.faults import Faults
 from init.files import File, remove_others, write_all
 from init.settings import SERVICES, Settings, read
@@ -70,7 +70,12 @@ def run(environ: Mapping[str, str], out: Path, root: Path = ROOT, monitoring: Pa
     write_all(files)
     remove_others(folder / "secrets", files)
     remove_others(folder / "templates", files)
-    return [*lines.of_channels(settings, told, zone), hooks.line, *_grafana_lines(settings, password, password_file)]
+    return [
+        *lines.of_channels(settings, told, zone, escalation.why_off(monitoring)),
+        hooks.line,
+        *_grafana_lines(settings, password, password_file),
+        *lines.of_links(settings, told),
+    ]
 
 
 def _told(monitoring: Path) -> Told:

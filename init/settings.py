@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from init.values import Reader
+from init.values import Reader, is_host
 
 SERVICES = {"exporter": 8000, "prometheus": 9090, "alertmanager": 9093, "responder": 8080, "grafana": 3000}
 
@@ -144,7 +144,7 @@ def _email(reader: Reader) -> Email | None:
     username = reader.text("SMTP_USERNAME")
     password = reader.secret("SMTP_PASSWORD")
     require_tls = reader.boolean("SMTP_REQUIRE_TLS", True)
-    if host and not re.fullmatch(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+\]?", host):
+    if host and not is_host(f"[{host}]" if ":" in host and host[0] != "[" else host):
         reader.fault(f"SMTP_HOST is {host!r}: allowed is a host's name or IP address; the port goes into SMTP_PORT.")
     login = ["SMTP_USERNAME", "SMTP_PASSWORD"]
     reader.complete("the mail server's log-in", login)

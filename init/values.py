@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
+from exporter.config.contacts import is_mail_address
 from init.faults import Faults
 
 # As the shells of .env files leave them behind: the line's own end and spaces around the value.
@@ -13,7 +15,19 @@ _BLANK = " \t\r\n"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What stands in place of bytes that are no UTF-8.
 _UNDECODED = re.compile(r"[\ud800-\udfff]")
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+# Who logs in, host and port, as Go takes them, which is stricter than Python.
+_NETLOC = re.compile(r"(?:[\w.~!$&'()*+,;=:%@-]*@)?(\[[^\[\]]*\]|[^\[\]:@]+)(?::[0-9]*)?", re.ASCII)
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host's name or an IP address; one with colons stands in brackets."""
+    if not text.startswith("["):
+        return re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*\.?", text) is not None
+    try:
+        return text.endswith("]") and not IPv6Address(text[1:-1]).scope_id
+    except ValueError:
+        return False
 
 
 class Reader:
@@ -111,26 +125,27 @@ class Reader:
         shown = "its value isn't" if secret else f"{value!r} isn't"
         try:
             parts = urlsplit(value)
-            valid = (
-                parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-            )
+            host = _NETLOC.fullmatch(parts.netloc)
+            valid = parts.scheme in ("http", "https") and host is not None and is_host(host[1]) and parts.port != 0
         except ValueError:
             valid = False
-        if not valid or not re.fullmatch(r"[!#-;=?-\[\]_a-z~]+", value):
+        if re.search("%(?![0-9A-Fa-f]{2})", value):
+            self.fault(f"{name} has a % in it that no two hexadecimal digits follow: write %25 for a %.")
+        elif not valid or not re.fullmatch(r"[!#-;=?-\[\]_a-z~]+", value):
             self.fault(f"{name}: {shown} an address: allowed is one that begins with http:// or https://.")
         return value
 
     def address(self, name: str, default: str) -> str:
         """Where a service is reached by the others: host:port."""
         value = self.text(name) or default
-        match = re.fullmatch(rf"{_HOST}:([0-9]{{1,5}})", value)
-        if not match or not 1 <= int(match.group(1)) <= 65535:
+        match = re.fullmatch(r"(.+):([0-9]{1,5})", value)
+        if not match or not is_host(match[1]) or not 1 <= int(match[2]) <= 65535:
             self.fault(f"{name} is {value!r}: allowed is host:port, the port from 1 to 65535.")
         return value
 
     def mail_address(self, name: str, value: str) -> str:
         """An email address; empty stays empty."""
-        if value and not re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", value):
+        if value and not is_mail_address(value):
             self.fault(f"{name} has {value!r}: allowed is an email address such as you@example.org.")
         return value
 

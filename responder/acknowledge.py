@@ -2,8 +2,8 @@
 
 What ends under a silence is forgotten by Alertmanager untold, and the next incident is swallowed for as long as the
 last message counts (`repeat_interval`). So the silence is lifted as soon as the incident is over, and Alertmanager is
-told the end once more. The silence is short and made longer again and again: should the responder die, messages come
-again.
+told the end once more. Where it has forgotten the beginning by then, the end is told as an alert of its own. The
+silence is short and made longer again and again: should the responder die, messages come again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from responder.alertmanager import Alert, Alertmanager, AlertmanagerError, Incident
 from responder.database import StoreError
@@ -25,6 +26,8 @@ RENEW_SECONDS = 600.0  # what is left of a silence when it is made longer
 GONE_SECONDS = 130.0
 WATCH_SECONDS = 3.0
 SEEN_SECONDS = 30.0  # how often it is written down that an incident goes on
+# In which Alertmanager tells what is new: more than its longest group_wait, less than its shortest repeat_interval.
+TOLD_WITHIN_SECONDS = 90.0
 # What began later than this after the last look is another incident: the responder was away while the first one ended.
 AWAY_SECONDS = 90.0
 
@@ -39,9 +42,13 @@ class Acknowledger:
         ledger: Ledger,
         alertmanager: Alertmanager,
         prometheus: Prometheus,
+        last_told: Callable[[Alert], float | None],
         clock: Callable[[], float] = time.monotonic,
+        told_within: float = TOLD_WITHIN_SECONDS,
     ) -> None:
-        """Nothing is asked yet."""
+        """Nothing is asked yet. `last_told` is when people last heard that this alert fires; None where they didn't."""
+        self._last_told = last_told
+        self._told_within = told_within
         self._ledger = ledger
         self._alertmanager = alertmanager
         self._prometheus = prometheus
@@ -159,11 +166,36 @@ class Acknowledger:
         return fires is False or (fires is None and self._clock() - since > GONE_SECONDS)
 
     def _lift(self, current: Acknowledgement) -> None:
+        known, forgotten = self._ended(current)
+        if known is None:
+            return
         # Should this be cut off, it is over at the next look too, and done again.
         self._alertmanager.remove_silences(current.incident)
-        if not self._alertmanager.alerts(current.incident):
-            self._alertmanager.end(self._ledger.alerts(current))
+        if known:
+            self._alertmanager.end(known)
+        if forgotten:
+            self._alertmanager.tell_over(current.incident, forgotten, current.seen_at, self._told_within)
         self._end(current, "over", None)
+
+    def _ended(self, current: Acknowledgement) -> tuple[list[Alert] | None, list[Alert]]:
+        """What has ended: of which Alertmanager knows that it was told, and of which it doesn't any more.
+
+        None while it isn't sure: it forgets some minutes from now, and looks at an alert only now and then.
+        """
+        if self._alertmanager.alerts(current.incident):
+            return [], []
+        known, forgotten = [], []
+        now = time.time()
+        for alert in self._ledger.alerts(current):
+            told = self._last_told(alert)
+            memory = self._alertmanager.memory(alert.labels)
+            if told is None or now - told < memory.sure:
+                known.append(alert)
+            elif now - told > memory.none:
+                forgotten.append(alert)
+            else:
+                return None, []
+        return known, forgotten
 
     def _end(self, current: Acknowledgement, why: Why, person: str | None) -> None:
         self._ledger.end(current, why, person)
@@ -171,13 +203,26 @@ class Acknowledger:
         self._known.pop(current.id, None)
 
 
+class Watched(Protocol):
+    """What needs a look every few seconds."""
+
+    def watch(self) -> None:
+        """Looks once. Raises AlertmanagerError or StoreError."""
+
+
 class Watcher(threading.Thread):
     """Calls `watch` every few seconds, whatever happens in it."""
 
-    def __init__(self, acknowledger: Acknowledger, failed: Callable[[], None], seconds: float = WATCH_SECONDS) -> None:
-        """`failed` is called after each look that failed."""
-        super().__init__(name="watcher", daemon=True)
-        self._acknowledger = acknowledger
+    def __init__(
+        self,
+        watched: Watched,
+        failed: Callable[[], None],
+        seconds: float = WATCH_SECONDS,
+        name: str = "Acknowledgements",
+    ) -> None:
+        """`failed` is called after each look that failed; `name` is what the log calls it."""
+        super().__init__(name=name.lower(), daemon=True)
+        self._watched = watched
         self._failed = failed
         self._seconds = seconds
         self._ended = threading.Event()
@@ -187,15 +232,15 @@ class Watcher(threading.Thread):
         """Looks until it is stopped."""
         while not self._ended.wait(self._seconds):
             try:
-                self._acknowledger.watch()
+                self._watched.watch()
             except (AlertmanagerError, StoreError) as error:
                 self._tell(str(error))
             except Exception as error:  # without it silences would stay, and nobody would know
-                log.exception("Looking at the acknowledgements failed")
+                log.exception("A look failed: %s", self.name)
                 self._tell(repr(error))
             else:
                 if self._told:
-                    log.info("Acknowledgements are looked at again")
+                    log.info("Looked at again: %s", self.name)
                 self._told = ""
 
     def stop(self) -> None:
@@ -206,5 +251,5 @@ class Watcher(threading.Thread):
     def _tell(self, error: str) -> None:
         self._failed()
         if error != self._told:
-            log.warning("Acknowledgements can't be looked at, tried again every %g s: %s", self._seconds, error)
+            log.warning("Can't look at %s, tried again every %g s: %s", self.name, self._seconds, error)
         self._told = error

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from requests.auth import HTTPBasicAuth
 
 from responder.links import quoted
+from responder.memory import Memory, memory
+from responder.times import duration
+from responder.webhook import ENDED, OF, OVER
 
 T = TypeVar("T")
 
@@ -64,6 +68,14 @@ class _Matcher(_Model):
     is_equal: bool = True
 
 
+class _Config(_Model):
+    original: str
+
+
+class _Status(_Model):
+    config: _Config
+
+
 class Silence(_Model):
     """A silence; `expired` ones are still listed for some days."""
 
@@ -95,6 +107,7 @@ _ALERTS = TypeAdapter(list[Alert])
 _SILENCE = TypeAdapter(Silence)
 _SILENCES = TypeAdapter(list[Silence])
 _ANSWER = TypeAdapter(dict[str, str])
+_STATUS = TypeAdapter(_Status)
 
 
 class Alertmanager:
@@ -105,25 +118,79 @@ class Alertmanager:
         self._url = url.rstrip("/") + "/api/v2"
         self._password_file = password_file
 
-    def alerts(self, incident: Incident) -> list[Alert]:
-        """What fires of an incident, escalations and silenced ones too; for some seconds after a start, nothing."""
-        return self._checked(_ALERTS, self._call("GET", "/alerts", params={"filter": _filters(incident)}))
+    def alerts(self, incident: Incident | None = None) -> list[Alert]:
+        """What fires, of an incident or at all, silenced ones and escalations too; just after a start, nothing."""
+        filters = _filters(incident) if incident else []
+        return self._checked(_ALERTS, self._call("GET", "/alerts", params={"filter": filters}))
 
-    def end(self, alerts: Sequence[Alert]) -> None:
-        """Tells that these alerts have ended: Alertmanager forgets the end of one that ended under a silence."""
-        now = dt.datetime.now(dt.UTC).isoformat()
+    def end(self, alerts: Sequence[Alert], ended_at: Mapping[str, dt.datetime] | None = None) -> None:
+        """Tells that these alerts have ended: Alertmanager forgets the end of one that ended under a silence.
+
+        They ended now, or when `ended_at` says, by fingerprint.
+        """
+        now = dt.datetime.now(dt.UTC)
         document = [
             {
                 "labels": alert.labels,
                 "annotations": alert.annotations,
                 "startsAt": alert.starts_at.isoformat(),
-                "endsAt": now,
+                "endsAt": (ended_at or {}).get(alert.fingerprint, now).isoformat(),
                 "generatorURL": alert.generator_url,
             }
             for alert in alerts
         ]
         if document:
             self._call("POST", "/alerts", json=document)
+
+    def tell_over(self, incident: Incident, alerts: Sequence[Alert], ended_at: float, told_within: float) -> None:
+        """Tells the end of alerts whose beginning Alertmanager no longer knows, as alerts with the label `over`.
+
+        Each ends by itself, and a silence that comes before then keeps that from being told.
+
+        Args:
+            incident: what they are of.
+            alerts: those that have ended.
+            ended_at: when, in Unix seconds.
+            told_within: the seconds in which Alertmanager has told it; its `group_wait` and something more.
+        """
+        now = dt.datetime.now(dt.UTC)
+        self._remove(_filters(incident), lambda silence: silence.annotations.get(MARK) == OVER)
+        after = now + dt.timedelta(seconds=told_within)
+        silenced = {**incident.labels, OVER: "acknowledged"}
+        document = {
+            "matchers": [{"name": n, "value": v, "isRegex": False, "isEqual": True} for n, v in silenced.items()],
+            "startsAt": after.isoformat(),
+            "endsAt": (after + dt.timedelta(hours=26)).isoformat(),  # beyond the longest group_interval
+            "createdBy": "responder",
+            "comment": "The end of an acknowledged incident was told; that this message ends is no news.",
+            "annotations": {MARK: OVER},
+        }
+        self._call("POST", "/silences", json=document)
+        ended = dt.datetime.fromtimestamp(ended_at, dt.UTC)
+        document_of = [
+            {
+                "labels": {**alert.labels, OVER: "acknowledged"},
+                "annotations": {
+                    **alert.annotations,
+                    "lasted": duration((ended - alert.starts_at).total_seconds()),
+                    ENDED: ended.isoformat(),
+                    OF: alert.fingerprint,
+                },
+                "startsAt": alert.starts_at.isoformat(),
+                "endsAt": (after + dt.timedelta(seconds=told_within)).isoformat(),
+                "generatorURL": alert.generator_url,
+            }
+            for alert in alerts
+        ]
+        self._call("POST", "/alerts", json=document_of)
+
+    def memory(self, labels: Mapping[str, str]) -> Memory:
+        """How long the end of an alert with these labels can be told, by the routes that it has now."""
+        status = self._checked(_STATUS, self._call("GET", "/status"))
+        try:
+            return memory(yaml.safe_load(status.config.original)["route"], labels)
+        except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
+            raise AlertmanagerError(f"Alertmanager's routes can't be understood: {error}") from error
 
     def silence(self, silence_id: str) -> Silence | None:
         """The silence; None where Alertmanager knows none of this id."""
@@ -153,9 +220,11 @@ class Alertmanager:
 
     def remove_silences(self, incident: Incident) -> None:
         """Ends the silences of its acknowledgement: all, should a lost answer have left a second one."""
-        answer = self._call("GET", "/silences", params={"filter": _filters(incident)})
-        for silence in self._checked(_SILENCES, answer):
-            if silence.holds and silence.acknowledges(incident):
+        self._remove(_filters(incident), lambda silence: silence.acknowledges(incident))
+
+    def _remove(self, filters: list[str], ours: Callable[[Silence], bool]) -> None:
+        for silence in self._checked(_SILENCES, self._call("GET", "/silences", params={"filter": filters})):
+            if silence.holds and ours(silence):
                 self._call("DELETE", f"/silence/{silence.id}", missing=True)
 
     def _call(self, method: str, path: str, *, missing: bool = False, **arguments: Any) -> bytes | None:

@@ -47,14 +47,16 @@ class Courier(threading.Thread):
         self,
         outbox: Outbox,
         channel: str,
-        deliver: Callable[[Delivery], None],
+        deliver: Callable[[Sequence[Delivery]], None],
         give_up_seconds: float,
         counted: Callable[[str, Result, int], None],
         clock: Callable[[], float] = time.monotonic,
+        gather_seconds: float | None = None,
     ) -> None:
         """`deliver` returns when the other side has it, else raises DeliveryError.
 
-        `counted` is told the channel, the result, and of how many messages.
+        It gets one row at a time; with `gather_seconds` all that waits for a target, so long after the first came.
+        `counted` is told the channel, the result, and of how many: of attempts, of rows that were given up.
         """
         super().__init__(name=f"courier-{channel}", daemon=True)
         self._outbox = outbox
@@ -63,9 +65,10 @@ class Courier(threading.Thread):
         self._give_up_seconds = give_up_seconds
         self._counted = counted
         self._clock = clock
+        self._gather_seconds = gather_seconds
         self._ended = threading.Event()
         self._lanes: dict[str, _Lane] = {}
-        self._unrecorded: Delivery | None = None
+        self._unrecorded: Sequence[Delivery] = ()
         self._told = ""
 
     def run(self) -> None:
@@ -98,28 +101,33 @@ class Courier(threading.Thread):
         for target, lane in sorted(self._lanes.items(), key=lambda item: item[1].tried):
             if self._clock() < lane.not_before:
                 continue
-            if delivery := self._outbox.next(self._channel, target, lane.failed):
+            if deliveries := self._due(target, lane):
                 lane.tried = self._clock()
-                self._try(delivery, lane)
+                self._try(deliveries, lane)
                 return True
         return False
 
-    def _try(self, delivery: Delivery, lane: _Lane) -> None:
+    def _due(self, target: str, lane: _Lane) -> Sequence[Delivery]:
+        if self._gather_seconds is None:
+            return self._outbox.next(self._channel, target, lane.failed)
+        return self._outbox.together(self._channel, target, self._gather_seconds)
+
+    def _try(self, deliveries: Sequence[Delivery], lane: _Lane) -> None:
         try:
-            self._deliver(delivery)
+            self._deliver(deliveries)
         except DeliveryError as error:
-            self._failed(delivery, lane, error)
+            self._failed(deliveries, lane, error)
         except Exception as error:  # without it the thread would end
             # Not the error's text, which may hold an address with its secret.
             where = " < ".join(f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(error.__traceback__)))
             log.error("Delivering by %s failed unexpectedly: %s at %s", self._channel, type(error).__name__, where)
             own = DeliveryError(f"A fault of the responder's own ({type(error).__name__}); its log says more")
-            self._failed(delivery, lane, own)
+            self._failed(deliveries, lane, own)
         else:
             # Until this is written down, and only until then, a SIGKILL would send it again.
-            self._unrecorded = delivery
+            self._unrecorded = deliveries
             if lane.failures:
-                log.info("%s to %s works again", self._channel, delivery.target)
+                log.info("%s to %s works again", self._channel, deliveries[0].target)
             lane.failures = lane.failed = 0
             self._counted(self._channel, "delivered", 1)
             self._record()
@@ -128,18 +136,18 @@ class Courier(threading.Thread):
         """Nothing else is sent before the last one that was delivered is written down."""
         if self._unrecorded:
             self._outbox.delivered(self._unrecorded)
-            self._unrecorded = None
+            self._unrecorded = ()
 
-    def _failed(self, delivery: Delivery, lane: _Lane, failure: DeliveryError) -> None:
-        error = clean(str(failure))
+    def _failed(self, deliveries: Sequence[Delivery], lane: _Lane, failure: DeliveryError) -> None:
+        error, target = clean(str(failure)), deliveries[0].target
         lane.failures += 1
-        lane.failed = delivery.id
+        lane.failed = deliveries[0].id
         lane.not_before = self._clock() + max(backoff(lane.failures), failure.wait)
         if lane.failures == 1:
-            log.warning("%s to %s failed, tried again: %s", self._channel, delivery.target, error)
+            log.warning("%s to %s failed, tried again: %s", self._channel, target, error)
         self._counted(self._channel, "failed", 1)
-        if given_up := self._outbox.failed(delivery, error, self._give_up_seconds, failure.attempts):
-            log.error("%s to %s: gave up %s: %s", self._channel, delivery.target, given_up, error)
+        if given_up := self._outbox.failed(deliveries, error, self._give_up_seconds, failure.attempts):
+            log.error("%s to %s: gave up %s: %s", self._channel, target, given_up, error)
             self._counted(self._channel, "given_up", given_up)
 
 

@@ -14,7 +14,7 @@ from responder.store import Store
 from responder.webhook import Notification
 
 SEVERITIES = ("critical", "warning", "info")
-REASONS = ("unauthorized", "too_large", "invalid", "database", "password", "acknowledgements", "webhooks")
+REASONS = ("unauthorized", "too_large", "invalid", "database", "password", "acknowledgements", "webhooks", "ends")
 LOGINS = ("right", "wrong", "limited")
 CHANNELS = ("sms", "phone", "webhook")
 DELIVERIES = ("delivered", "failed", "given_up")

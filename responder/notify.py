@@ -1,10 +1,14 @@
-"""SMS and phone: what Alertmanager asks for goes into the outbox, from there by the service to the contacts."""
+"""SMS and phone: what Alertmanager asks for goes into the outbox, from there by the service to the contacts.
+
+An incident may be a storm: many bots down at once are a notification each. What waits for a contact goes as one SMS,
+and as one call.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,6 +27,8 @@ from responder.webhook import Alert, Notification
 # What comes again within this is Alertmanager's second attempt: its answer was lost. Its repeats come later.
 ONCE_SECONDS = 240.0
 GIVE_UP_SECONDS = 3600.0
+# Alertmanager flushes the groups of a storm within a second.
+GATHER_SECONDS = 5.0
 TITLES = {"sms": "SMS", "phone": "phone"}
 
 
@@ -53,25 +59,34 @@ def add_notify(app: Flask, outbox: Outbox, metrics: Metrics, token: str, file: P
             return {"contacts": list(pool.map(tell, found.items()))}
 
 
-def deliver(outbox: Outbox, file: Path | None, delivery: Delivery) -> None:
-    """Sends one row of the outbox; a role's is handed on to its contacts. Raises DeliveryError."""
-    channel = _known(delivery.channel)
+def deliver(app: Flask, outbox: Outbox, file: Path | None, responder_url: str, rows: Sequence[Delivery]) -> None:
+    """Sends rows of one target as one message; a role's are handed on to its contacts. Raises DeliveryError."""
+    channel, target = _known(rows[0].channel), rows[0].target
     try:
         everybody = contacts.read(file)
     except ContactsError as error:
         raise DeliveryError(str(error)) from None
-    role, _, name = delivery.target.partition("/")
+    role, _, name = target.partition("/")
     numbers = everybody.numbers(role, channel)
     if not name and numbers:
-        outbox.add(
-            Entry(channel, target, delivery.title, delivery.payload, key=f"of {delivery.id}") for target in numbers
-        )
+        outbox.add(Entry(channel, each, row.title, row.payload, f"of {row.id}") for row in rows for each in numbers)
         return
-    if delivery.target not in numbers:
-        raise DeliveryError(f"contacts of monitoring.yml has no {channel} number for {delivery.target}")
+    if target not in numbers:
+        raise DeliveryError(f"contacts of monitoring.yml has no {channel} number for {target}")
     if not (url := everybody.url(channel)):
         raise DeliveryError(f"{channel.upper()}_URL is not set in .env")
-    service.send(url, numbers[delivery.target], delivery.payload)
+    with app.app_context():
+        text = _text(channel, rows, responder_url)
+    service.send(url, numbers[target], text)
+
+
+def _text(channel: Channel, rows: Sequence[Delivery], responder_url: str) -> str:
+    messages = [json.loads(row.payload) for row in rows]
+    told = words.latest(words.Told(*each) for message in messages for each in message["told"])
+    if len(messages) == 1 or len(told) == 1:
+        text: str = messages[-1]["text"]
+        return text
+    return words.gathered(channel, told, responder_url)
 
 
 def _entries(
@@ -82,10 +97,11 @@ def _entries(
         targets = list(contacts.read(file).numbers(role, channel)) or [role]
     except ContactsError:
         targets = [role]
-    text = words.of(channel, received, responder_url)
+    told = words.told(channel, received, responder_url)
+    payload = json.dumps({"text": words.of(channel, received, responder_url), "told": told}, ensure_ascii=False)
     first = next((alert for alert in received.alerts if alert.status == "firing"), received.alerts[0])
     title = f"{words.title('sms', first)}, {first.status}"
-    return [Entry(channel, target, title, text, _key(received.alerts), ONCE_SECONDS) for target in targets]
+    return [Entry(channel, target, title, payload, _key(received.alerts), ONCE_SECONDS) for target in targets]
 
 
 def _key(alerts: Iterable[Alert]) -> str:

@@ -1,8 +1,8 @@
 """The outbox: what is to leave by SMS, phone or webhook, in SQLite until it is delivered or given up.
 
 Rows are kept before the sender is answered, and a row is `delivered` only after its channel said so: what is killed in
-between is sent again, and nothing is lost. A target's messages go in order; one that failed `PATIENCE` times, half a
-minute, lets the others pass.
+between is sent again, and nothing is lost. Of some channels all that waits for a target goes as one. Of the others a
+target's messages go in order; one that failed `PATIENCE` times, half a minute, lets the others pass.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from responder.database import Database
 State = Literal["waiting", "delivered", "given up"]
 BACKOFF_SECONDS = (1.0, 300.0)  # the first and the longest
 PATIENCE = 5
+# Given up only after so many attempts, some four minutes: after a night's sleep the first find no network yet.
+LEAST_ATTEMPTS = 8
 PRUNE_SECONDS = 3600
 MAX_TEXT = 500
 _SCHEMA = """
@@ -41,10 +43,12 @@ CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (channel, target, id) WHERE 
 CREATE INDEX IF NOT EXISTS outbox_key ON outbox (channel, target, key) WHERE key != '';
 CREATE INDEX IF NOT EXISTS outbox_changed ON outbox (changed);
 """
+# `key != ''` lets it use the index. The clock may have been set back: what was kept "later" is no twin.
 _PUT = """
 INSERT INTO outbox (channel, target, title, payload, key, created, changed, next_attempt)
 SELECT :channel, :target, :title, :payload, :key, :now, :now, :now WHERE :key = '' OR NOT EXISTS (
-  SELECT 1 FROM outbox WHERE channel = :channel AND target = :target AND key = :key AND created > :since
+  SELECT 1 FROM outbox WHERE channel = :channel AND target = :target AND key = :key AND key != ''
+    AND created > :since AND created <= :now
 )
 """
 # The clock may have been set back: what is due later than the longest back-off is due now.
@@ -56,6 +60,15 @@ SELECT * FROM outbox WHERE channel = :channel AND target = :target AND state = '
     ORDER BY id LIMIT 1
   ), id)
 ORDER BY id = :last, id LIMIT 1
+"""
+# The oldest says when: what came while it was gathered, retried or sent goes with it, or with the next.
+_TOGETHER = """
+SELECT * FROM outbox WHERE channel = :channel AND target = :target AND state = 'waiting' AND EXISTS (
+  SELECT 1 FROM (
+    SELECT created, next_attempt FROM outbox WHERE channel = :channel AND target = :target AND state = 'waiting'
+    ORDER BY id LIMIT 1
+  ) WHERE (next_attempt <= :now OR next_attempt > :now + :longest) AND created NOT BETWEEN :now - :gather AND :now
+) ORDER BY id
 """
 
 
@@ -151,8 +164,8 @@ class Outbox:
             query = "SELECT DISTINCT target FROM outbox WHERE channel = ? AND state = 'waiting'"
             return [row[0] for row in connection.execute(query, (channel,))]
 
-    def next(self, channel: str, target: str, failed: int = 0) -> Delivery | None:
-        """What is to be tried now; the one that has just failed, if there is no other."""
+    def next(self, channel: str, target: str, failed: int = 0) -> Sequence[Delivery]:
+        """What is to be tried now, one or none; the one that has just failed, if there is no other."""
         values = {
             "channel": channel,
             "target": target,
@@ -161,40 +174,50 @@ class Outbox:
             "patience": PATIENCE,
             "last": failed,
         }
-        with self._database.reading() as connection:
-            row = connection.execute(_NEXT, values).fetchone()
-        return _delivery(row) if row else None
+        return self._found(_NEXT, values)
 
-    def delivered(self, delivery: Delivery) -> None:
-        """It is done, and not sent again."""
+    def together(self, channel: str, target: str, gather_seconds: float) -> Sequence[Delivery]:
+        """All that waits, oldest first, where the oldest is to be tried now and came so many seconds ago; else none."""
+        values = {
+            "channel": channel,
+            "target": target,
+            "now": time.time(),
+            "longest": BACKOFF_SECONDS[1],
+            "gather": gather_seconds,
+        }
+        return self._found(_TOGETHER, values)
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """They are done, and not sent again: all of them or none."""
+        now = time.time()
         with self._database.writing() as connection:
-            connection.execute(
+            connection.executemany(
                 "UPDATE outbox SET state = 'delivered', payload = '', attempts = attempts + 1, changed = ? "
                 "WHERE id = ?",
-                (time.time(), delivery.id),
+                ((now, delivery.id) for delivery in deliveries),
             )
 
-    def failed(self, delivery: Delivery, error: str, give_up_seconds: float, most_attempts: int | None = None) -> int:
-        """An attempt failed. Gives up what has waited so long for this target; returns how many that were.
+    def failed(
+        self, deliveries: Sequence[Delivery], error: str, give_up_seconds: float, most_attempts: int | None = None
+    ) -> int:
+        """An attempt at these failed. Gives up what has waited so long for their target; returns how many that were.
 
-        After `most_attempts` this one is given up, however short it has waited.
+        After `most_attempts` the first of them is given up, however short it has waited.
         """
-        now = time.time()
+        now, first = time.time(), deliveries[0]
         values = {
-            "id": delivery.id,
-            "channel": delivery.channel,
-            "target": delivery.target,
+            "id": first.id,
+            "channel": first.channel,
+            "target": first.target,
             "error": clean(error),
             "now": now,
-            "next": now + backoff(delivery.attempts + 1),
-            "old": now - give_up_seconds,
-            "hopeless": most_attempts is not None and delivery.attempts + 1 >= most_attempts,
+            "old": now - give_up_seconds if first.attempts + 1 >= LEAST_ATTEMPTS else -math.inf,
+            "hopeless": most_attempts is not None and first.attempts + 1 >= most_attempts,
         }
         with self._database.writing() as connection:
-            connection.execute(
-                "UPDATE outbox SET attempts = attempts + 1, changed = :now, next_attempt = :next, error = :error "
-                "WHERE id = :id",
-                values,
+            connection.executemany(
+                "UPDATE outbox SET attempts = attempts + 1, changed = ?, next_attempt = ?, error = ? WHERE id = ?",
+                ((now, now + backoff(row.attempts + 1), values["error"], row.id) for row in deliveries),
             )
             # Also those not yet tried: the target has failed for as long as they have waited.
             return connection.execute(
@@ -215,6 +238,10 @@ class Outbox:
         query = "SELECT * FROM outbox WHERE ? IN ('', state) ORDER BY id DESC LIMIT ? OFFSET ?"
         with self._database.reading() as connection:
             return [_delivery(row) for row in connection.execute(query, (state or "", limit, offset))]
+
+    def _found(self, query: str, values: Mapping[str, object]) -> Sequence[Delivery]:
+        with self._database.reading() as connection:
+            return [_delivery(row) for row in connection.execute(query, values)]
 
 
 def backoff(failures: int) -> float:

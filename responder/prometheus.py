@@ -19,14 +19,22 @@ class _Active(BaseModel):
     labels: dict[str, str]
 
 
-class _Rule(BaseModel):
+class Rule(BaseModel):
+    """A rule of alerts, with those that are pending or fire."""
+
     name: str
+    health: str
     last_evaluation: AwareDatetime = Field(alias="lastEvaluation")
     alerts: list[_Active]
 
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether its list of alerts can be believed."""
+        return self.health == "ok" and self.last_evaluation.year > 1
+
 
 class _Group(BaseModel):
-    rules: list[_Rule]
+    rules: list[Rule]
 
 
 class _Data(BaseModel):
@@ -79,19 +87,25 @@ class Prometheus:
             raise PrometheusError("What answers is not Prometheus: its answer has another form.") from error
         return [(sample.metric, sample.value[1]) for sample in samples if math.isfinite(sample.value[1])]
 
-    def fires(self, incident: Incident, names: Collection[str]) -> bool | None:
-        """Whether one of the alerts of these names fires for the incident; None where Prometheus doesn't tell.
-
-        It doesn't tell just after a start, when an alert that fired before is pending or not yet evaluated. The series
-        ALERTS couldn't tell that apart.
-        """
+    def rules(self, names: Collection[str]) -> list[Rule] | None:
+        """The rules of the alerts of these names; None where Prometheus doesn't answer."""
         arguments = {"type": "alert", "rule_name[]": sorted(names)}
         try:
             answer = requests.get(f"{self._url}/rules", arguments, timeout=TIMEOUT_SECONDS, allow_redirects=False)
             groups = _Answer.model_validate_json(answer.content).data.groups
         except (requests.RequestException, ValidationError):
             return None
-        rules = [rule for group in groups for rule in group.rules]
+        return [rule for group in groups for rule in group.rules]
+
+    def fires(self, incident: Incident, names: Collection[str]) -> bool | None:
+        """Whether one of the alerts of these names fires for the incident; None where Prometheus doesn't tell.
+
+        It doesn't tell just after a start, when an alert that fired before is pending or not yet evaluated. The series
+        ALERTS couldn't tell that apart.
+        """
+        rules = self.rules(names)
+        if rules is None:
+            return None
         wanted = incident.labels.items()
         states = {
             active.state

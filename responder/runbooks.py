@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from posixpath import normpath
 from urllib.parse import urlsplit
@@ -10,8 +12,20 @@ from xml.etree.ElementTree import Element
 import markdown
 from markdown.treeprocessors import Treeprocessor
 
+from responder import links
+
 # The folder's place in the repository, from which its links go.
 PLACE = "docs/runbooks"
+
+# The addresses as the files have them, and the variable that says where the service really is.
+ADDRESSES = {
+    "http://localhost:3000": "GRAFANA_URL",
+    "http://localhost:8000": "EXPORTER_URL",
+    "http://localhost:8080": "RESPONDER_URL",
+    "http://localhost:9090": "PROMETHEUS_URL",
+    "http://localhost:9093": "ALERTMANAGER_URL",
+}
+_ADDRESS = re.compile(rf"(?:{'|'.join(map(re.escape, ADDRESSES))})(?![0-9])")
 
 
 class _Elsewhere(Treeprocessor):
@@ -50,9 +64,13 @@ EXTENSIONS: list[str | markdown.Extension] = ["tables", "fenced_code", "sane_lis
 class Runbooks:
     """The `*.md` files of a folder; only a name from its listing can be asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        """The folder is read at each call, so a new file shows without a restart."""
+    def __init__(self, folder: Path, environ: Mapping[str, str] | None = None) -> None:
+        """The folder is read at each call, so a new file shows without a restart.
+
+        `environ` has the addresses of the services, where they aren't those of the files.
+        """
         self._folder = folder
+        self._environ = environ or {}
 
     def names(self) -> list[str]:
         """The names without `.md`, sorted."""
@@ -66,4 +84,10 @@ class Runbooks:
         if name not in self.names():
             return None
         text = (self._folder / f"{name}.md").read_text(encoding="utf-8")
+        text = _ADDRESS.sub(lambda match: self._address(match[0]), text)
         return markdown.markdown(text, extensions=EXTENSIONS, output_format="html")
+
+    def _address(self, default: str) -> str:
+        """Where a service is; as it stands in the file, if it is set to what is no address."""
+        address = self._environ.get(ADDRESSES[default], "").strip().rstrip("/")
+        return address if links.safe(address) and re.fullmatch(r"[^\s<>\"`]+", address) else default

@@ -58,8 +58,9 @@ class SignedPost:
         # When an event, by the id of its row, was first refused.
         self._refused: dict[int, float] = {}
 
-    def deliver(self, delivery: Delivery) -> None:
-        """Sends an event. Raises DeliveryError where the receiver doesn't confirm it."""
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Sends an event, the only one of these. Raises DeliveryError where the receiver doesn't confirm it."""
+        (delivery,) = deliveries
         try:
             subscriber = self._subscribers.named(delivery.target)
         except SubscribersError as error:

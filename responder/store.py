@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 
 from responder import ledger
+from responder.alertmanager import Alert
 from responder.database import Database
 from responder.webhook import Notification
 
@@ -136,6 +137,15 @@ class Store:
         with self._database.reading() as connection:
             rows = connection.execute(_SELECT, values).fetchall()
         return [_message(row) for row in rows]
+
+    def last_told_of(self, alert: Alert) -> float | None:
+        """When it was last told that it fires, in Unix seconds; None where nobody heard it, or its end was told."""
+        this = "fingerprint = :of AND abs(starts_at - :at) < 0.002"
+        query = f"SELECT max(last_told) FROM messages WHERE {this} AND NOT EXISTS (SELECT 1 FROM messages WHERE {this} AND status = 'resolved')"  # noqa: S608, E501 - of our own words alone
+        values = {"of": alert.fingerprint, "at": alert.starts_at.timestamp()}
+        with self._database.reading() as connection:
+            told: float | None = connection.execute(query, values).fetchone()[0]
+        return told
 
     def choices(self, column: str) -> list[str]:
         """The values that a filter can have; `column` is bot or severity."""

@@ -25,6 +25,7 @@ from responder.receiving import MAX_BODY_BYTES, notification
 from responder.runbooks import Runbooks
 from responder.sessions import PasswordError
 from responder.store import Store
+from responder.times import duration
 from responder.webhook import Notification
 
 PAGE_SIZE = 50
@@ -41,7 +42,7 @@ def create_app(
     access: Access,
     acknowledger: Acknowledger,
     timezone_file: Path | None,
-    runbooks_folder: Path,
+    runbooks: Runbooks,
     also_told: Callable[[Notification], None] = lambda _: None,
 ) -> Flask:
     """The WSGI application; senders need the token, readers the password.
@@ -52,12 +53,12 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["time"] = lambda seconds: _time(seconds, _zone(timezone_file))
-    app.jinja_env.filters["duration"] = _duration
+    app.jinja_env.filters["duration"] = duration
     app.jinja_env.globals["safe_link"] = links.safe
     app.jinja_env.globals["silence_link"] = links.silence
     add_login(app, access, metrics)
     _add_api(app, store, access.token, metrics, also_told)
-    _add_pages(app, store, Runbooks(runbooks_folder))
+    _add_pages(app, store, runbooks)
     add_acknowledge_page(app, acknowledger)
     _add_health(app, store, metrics)
 
@@ -172,13 +173,3 @@ def _time(seconds: float, zone: ZoneInfo) -> str:
         return f"{datetime.fromtimestamp(seconds, zone):%d %b %Y %H:%M:%S %Z}"
     except (OverflowError, ValueError):
         return "an unknown time"
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in words, its two greatest units: 3725 gives "1 h 2 min"."""
-    rest, parts = round(seconds), []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        amount, rest = divmod(rest, size)
-        if amount:
-            parts.append(f"{amount} {unit}")
-    return " ".join(parts[:2]) or "0 s"

@@ -9,9 +9,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+# The label of an end that the responder tells, where Alertmanager has forgotten the beginning; and the annotations by
+# which it is found again here.
+OVER = "over"
+ENDED, OF = "ended", "of"
 
 
 class _Model(BaseModel):
@@ -27,7 +32,17 @@ class Alert(_Model):
     annotations: dict[str, str] = Field(default_factory=dict)
     starts_at: AwareDatetime = Field(alias="startsAt")
     ends_at: AwareDatetime = Field(alias="endsAt")
+    generator_url: str = Field(alias="generatorURL", default="")
     fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _end_as_such(cls, value: Any) -> Any:
+        """An end that the responder told is the end of that alert, for all who read messages here."""
+        match value:
+            case {"labels": {"over": str(), **labels}, "annotations": {"ended": str() as ended, "of": str() as of}}:
+                return {**value, "status": "resolved", "labels": labels, "endsAt": ended, "fingerprint": of}
+        return value
 
     @property
     def end(self) -> datetime | None:
@@ -44,3 +59,8 @@ class Notification(_Model):
     group_labels: dict[str, str] = Field(alias="groupLabels", default_factory=dict)
     truncated_alerts: int = Field(alias="truncatedAlerts", default=0)
     alerts: list[Alert] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _group_as_of_the_alert(self) -> Notification:
+        self.group_labels.pop(OVER, None)
+        return self

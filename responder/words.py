@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from flask import render_template
@@ -19,13 +20,17 @@ from responder.webhook import Alert, Notification
 
 SMS_LENGTH = 306  # two parts of 153 characters
 PHONE_LENGTH = 700  # under a minute
+LENGTHS = {"sms": SMS_LENGTH, "phone": PHONE_LENGTH}
 MAX_LINK = 180
 MAX_NAME = 40
+NAMED = 3  # so many bots are named where many share an alert
 SEVERITIES = ("critical", "warning", "info")
 URGENCY = {
     "sms": {"critical": "5 min", "warning": "1 h", "info": "1 day"},
     "phone": {"critical": "five minutes", "warning": "one hour", "info": "one day"},
 }
+# What a bot or the whole host can have.
+OF_HOST = ("high_cpu_usage", "high_memory_usage", "high_disk_usage")
 # GSM 03.38: with any other character an SMS has 70 instead of 160.
 _GSM = frozenset(
     "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -41,23 +46,83 @@ _ALIKE = str.maketrans(
 )
 
 
+class Told(NamedTuple):
+    """An incident within a message, in the channel's characters; `urgency`, `escalation` and `link` may be empty."""
+
+    resolved: bool
+    severity: str
+    what: str
+    bot: str
+    escalation: str
+    urgency: str
+    link: str
+
+
 def of(channel: Channel, notification: Notification, responder_url: str) -> str:
     """The text of a notification."""
-    firing = [alert for alert in notification.alerts if alert.status == "firing"]
-    alerts = firing or notification.alerts
+    alerts = _alerts(notification)
     first = alerts[0]
     values = {
-        "status": "firing" if firing else "resolved",
+        "status": first.status,
         "severity": _severity(first),
         "bot": _name(channel, first.labels.get("bot", "")),
         "title": title(channel, first),
         "escalation": _escalation(channel, first),
-        "news": NEWS.get(first.labels.get("condition", ""), ""),
+        "news": _news(first),
         "urgency": URGENCY[channel].get(first.labels.get("severity", ""), ""),
         "more": len(alerts) - 1 + notification.truncated_alerts,
         "link": _link(first, responder_url),
     }
     return _fitted(channel, values, _problem(channel, first))
+
+
+def told(channel: Channel, notification: Notification, responder_url: str) -> Sequence[Told]:
+    """What of a notification stays where it is told together with others."""
+    return latest(
+        Told(
+            resolved=alert.status == "resolved",
+            severity=_news(alert) or _severity(alert),
+            what=_what(channel, alert),
+            bot=_name(channel, alert.labels.get("bot", "")),
+            escalation=_escalation(channel, alert),
+            urgency="" if _news(alert) or alert.status == "resolved" else alert.labels.get("severity", ""),
+            link=_link(alert, responder_url),
+        )
+        for alert in _alerts(notification)
+    )
+
+
+def latest(told: Iterable[Told]) -> Sequence[Told]:
+    """Each incident once, as it was told last."""
+    return list({(each.severity, each.what, each.bot, each.escalation): each for each in told}.values())
+
+
+def gathered(channel: Channel, told: Sequence[Told], responder_url: str) -> str:
+    """The text of several incidents: `CRITICAL BotDown: 20 bots: a, b, c and 17 more`; the most urgent first."""
+    ranks = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for each in sorted(told, key=lambda each: (each.resolved, ranks.get(each.severity, len(ranks)))):
+        kind = ("resolved" if each.resolved else each.severity, each.what, each.escalation)
+        kinds.setdefault(kind, []).extend([each.bot] if each.bot else [])
+    urgency = min((each.urgency for each in told if each.urgency in ranks), key=ranks.__getitem__, default="")
+    one = bool(told[0].link) and len({each.link for each in told}) == 1 and not all(each.resolved for each in told)
+    inbox = f"{responder_url.rstrip('/')}/" if responder_url else ""
+    values = {
+        "status": "gathered",
+        "urgency": URGENCY[channel].get(urgency, ""),
+        "acknowledge": one,
+        "link": told[0].link if one else inbox if len(inbox) <= MAX_LINK and gsm(inbox) == inbox else "",
+    }
+    # First fewer bots are named, then fewer alerts.
+    for named, listed in [(NAMED, len(kinds)), *((1, count) for count in range(len(kinds), 1, -1))]:
+        items = [
+            {"state": state, "what": what, "escalation": escalation, "count": len(bots), "bots": _bots(bots, named)}
+            for (state, what, escalation), bots in list(kinds.items())[:listed]
+        ]
+        text = _rendered(channel, {**values, "items": items, "more": len(kinds) - listed})
+        if _over(channel, text) <= 0:
+            return text
+    return _fitted(channel, {**values, "items": items[:1], "more": len(kinds) - 1}, "")
 
 
 def test(channel: Channel) -> str:
@@ -66,12 +131,13 @@ def test(channel: Channel) -> str:
 
 
 def title(channel: Channel, alert: Alert) -> str:
-    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates."""
-    name = (alert.labels.get("escalation") and alert.labels.get("alert")) or alert.labels.get("alertname", "Alert")
-    name, bot = _name(channel, name), _name(channel, alert.labels.get("bot", ""))
+    """`BotDown demo`; spoken, `Bot Down of demo`. Of an escalation, the alert that it escalates; without a bot, the host."""
+    of = alert.labels.get("bot", "")
+    if not of and alert.labels.get("condition") in OF_HOST:
+        of = "host" if channel == "sms" else "the host"
+    name, bot = _what(channel, alert), _name(channel, of)
     if channel == "sms":
         return f"{name} {bot}".strip()
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return f"{name} of {bot}" if bot else name
 
 
@@ -88,6 +154,26 @@ def septets(text: str) -> int:
 def _plain(character: str) -> str:
     decomposed = unicodedata.normalize("NFKD", character)
     return "".join(c for c in decomposed if c in _GSM) or "?"
+
+
+def _alerts(notification: Notification) -> Sequence[Alert]:
+    return [alert for alert in notification.alerts if alert.status == "firing"] or notification.alerts
+
+
+def _news(alert: Alert) -> str:
+    return NEWS.get(alert.labels.get("condition", ""), "")
+
+
+def _what(channel: Channel, alert: Alert) -> str:
+    name = (alert.labels.get("escalation") and alert.labels.get("alert")) or alert.labels.get("alertname", "Alert")
+    name = _name(channel, name)
+    return name if channel == "sms" else re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+def _bots(bots: Sequence[str], named: int) -> str:
+    """`a, b and c`; of more than one too many `a, b, c and 17 more`."""
+    shown = list(bots) if len(bots) <= named + 1 else [*bots[:named], f"{len(bots) - named} more"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def _severity(alert: Alert) -> str:
@@ -134,17 +220,24 @@ def _link(alert: Alert, responder_url: str) -> str:
 
 def _fitted(channel: Channel, values: Mapping[str, object], problem: str) -> str:
     """The whole text, with as much of the problem as there is room for."""
-    limit = SMS_LENGTH if channel == "sms" else PHONE_LENGTH
-    size: Callable[[str], int] = septets if channel == "sms" else len
     while True:
-        text = " ".join(render_template(f"{channel}.txt", **values, problem=problem).split())
-        over = size(text) - limit
+        text = _rendered(channel, {**values, "problem": problem})
+        over = _over(channel, text)
         if over <= 0:
             return text
         if not problem:
             if not values.get("link"):
-                return text[: limit // 2]
+                return text[: LENGTHS[channel] // 2]
             values = {**values, "link": ""}
         # What the phone says twice need only be half as much shorter; what is still too long is shortened again.
         shorter = problem.removesuffix("...")[: -max(over // 2, 1) - 3].rstrip()
         problem = f"{shorter}..." if shorter else ""
+
+
+def _rendered(channel: Channel, values: Mapping[str, object]) -> str:
+    return " ".join(render_template(f"{channel}.txt", **values).split())
+
+
+def _over(channel: Channel, text: str) -> int:
+    """By how much it is too long."""
+    return (septets(text) if channel == "sms" else len(text)) - LENGTHS[channel]

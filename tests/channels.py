@@ -253,6 +253,7 @@ class SmtpServer(Inbox[Mail]):
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self.refusals: list[str] = []
+        self.unknown: set[str] = set()
         self._tls = tls
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -274,6 +275,15 @@ class SmtpServer(Inbox[Mail]):
     def refuse(self, answer: str = "451 Try again later", times: int = 1) -> None:
         """Answers the next mails with this; they are not kept."""
         self.refusals += [answer] * times
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Called by aiosmtpd for each recipient; those in `unknown` are refused for good."""
+        if address in self.unknown:
+            return "550 5.1.1 No such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Called by aiosmtpd with a whole mail."""

@@ -14,6 +14,7 @@ _TOKEN = re.compile(r"bot\d+:[A-Za-z0-9_-]+")
 MIN_SECRET = 6  # shorter parts of an address are words such as `api`
 MAX_LENGTH = 300
 
+_EMAIL, _HTTP = "Email", "by HTTP"  # all but email are asked by HTTP, here or by the responder
 # By channel ("" is any) and what its error has in it: what is wrong, or what to do.
 _HINTS: Sequence[tuple[str, str, str]] = (
     ("Telegram", r"\b401\b|\b404\b", "TELEGRAM_BOT_TOKEN is wrong, or was revoked"),
@@ -22,8 +23,9 @@ _HINTS: Sequence[tuple[str, str, str]] = (
     ("Telegram", r"thread not found|TOPIC", "The number of the topic in TELEGRAM_CHAT_ID is wrong"),
     ("Slack", r"no_service|invalid_token|no_team|\b40[134]\b", "SLACK_WEBHOOK_URL is wrong, or was revoked"),
     ("Discord", r"\b40[134]\b", "DISCORD_WEBHOOK_URL is wrong, or was deleted"),
-    ("Email", r"\bauth: .*|\b53[045]\b", "The server refuses SMTP_USERNAME and SMTP_PASSWORD"),
-    ("Email", r"(?i)starttls", "The server offers no encryption: SMTP_PORT may be wrong"),
+    (_EMAIL, r"\bauth: .*|\b53[045]\b", "The server refuses SMTP_USERNAME and SMTP_PASSWORD"),
+    (_EMAIL, r"\b55[013]\b", "The server refuses this address for good: is it right, and may SMTP_FROM write to it?"),
+    (_EMAIL, r"(?i)starttls", "The server offers no encryption: SMTP_PORT may be wrong"),
     ("Inbox", r"\b401\b", "The responder has another token: make down, then make up"),
     ("", r"no such host|server misbehaving", "The name is not found: is it right, and does this machine have DNS?"),
     ("", r"connection refused", "Nothing listens there: the address or port is wrong, or the service is down"),
@@ -31,15 +33,16 @@ _HINTS: Sequence[tuple[str, str, str]] = (
     ("", r"(?i)x509|certificate|tls:", "The server's certificate is not accepted"),
     ("", r"network is unreachable|no route to host", "This machine has no way there: is there a network?"),
     ("", r"\b429\b", "Too many messages for the channel: try again in a few minutes"),
-    ("", r"\b5\d\d\b", "The service has a fault of its own: try again later"),
+    (_HTTP, r"\b5\d\d\b", "The service has a fault of its own: try again later"),
 )
 
 
 def told(title: str, error: str, secrets: Iterable[str]) -> str:
     """The error of a channel as one line: its own words, then what they mean where that is known."""
     text = clean(error, secrets)
+    holding = {"", title} | ({_HTTP} if title != _EMAIL else set())
     for channel, pattern, hint in _HINTS:
-        if channel in ("", title) and re.search(pattern, text):
+        if channel in holding and re.search(pattern, text):
             return f"{text}. {hint}"
     return text
 

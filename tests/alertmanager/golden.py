@@ -26,7 +26,7 @@ from tests.stack import wait_for
 FOLDER = Path(__file__).parent / "golden"
 ZONE = "Asia/Kolkata"  # never changes its clocks
 CHANNELS = ("telegram", "slack", "discord", "email")
-_GROUP_BY = ["alertname", "bot", "condition", "severity", "escalation", "sla", "milestone"]
+_GROUP_BY = ["alertname", "bot", "condition", "severity", "escalation", "sla", "milestone", "over"]
 _GROUP_BY_OF_REPORTS = ["alertname", "condition", "severity"]
 
 

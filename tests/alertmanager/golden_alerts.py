@@ -63,6 +63,8 @@ def kinds() -> dict[str, Kind]:
         "info": Kind(from_rules("messages", "BotStopped")),
         "milestone": Kind(from_rules("messages", "MilestoneReached")),
         "resolved": Kind((renamed(down, dead),), over=True),
+        "resolved_after_long": Kind((told_over(renamed(down, "grid-sol")),)),
+        "escalation_resolved_after_long": Kind((told_over(renamed(step_2, "grid-sol")),)),
         "report": Kind(report),
         "report_of_60": Kind(tuple(weekly(renamed(report[0], f"grid-{number:02}")) for number in range(60))),
         "escalation": Kind((step_2,)),
@@ -97,6 +99,12 @@ def renamed(alert: Mapping[str, Any], bot: str) -> dict[str, Any]:
     annotations = {key: text.replace(old, bot) for key, text in alert["annotations"].items()}
     annotations["dashboard_url"] = alert["annotations"]["dashboard_url"].replace(old, quote_plus(bot))
     return {"labels": {**alert["labels"], "bot": bot}, "annotations": annotations}
+
+
+def told_over(alert: Mapping[str, Any]) -> dict[str, Any]:
+    """The end of it as the responder tells it, where Alertmanager has forgotten the beginning."""
+    annotations = {**alert["annotations"], "lasted": "5 h 3 min", "ended": END.isoformat(), "of": "f1"}
+    return {"labels": {**alert["labels"], "over": "acknowledged"}, "annotations": annotations}
 
 
 def everywhere(markup: str) -> dict[str, Any]:

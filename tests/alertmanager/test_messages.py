@@ -108,7 +108,7 @@ def test_firing_and_resolved_on_every_channel(scene: Scene) -> None:
             "respond within 5 min",
             "demo is unreachable: it does not answer (reason: timeout). Last sign of life 5m 10s ago, limit 5m 0s.",
             "123.45 USDT · 42 trades · win rate 55.0 % · 3 open positions",
-            "restart bot, close positions",
+            "restart the bot; only if it won't start, close its positions on the exchange",
             f"Since {since.day} {since:%b %Y %H:%M:%S} IST",
         ):
             assert words in text
@@ -231,6 +231,10 @@ def test_a_bot_that_is_down_explains_its_lesser_alerts(scene: Scene) -> None:
     assert not [m for m in scene.telegram.messages if "LowWinRate · both" in m["text"]]
     # A critical one is told all the same: a drawdown is worst while nobody manages the positions.
     scene.telegram.wait_for_count(lambda m: "HighDrawdown · both" in m["text"], 2)
+    # So is a milestone: it is told within minutes, or never.
+    milestone = {"alertname": "MilestoneReached", "condition": "milestone_reached", "severity": "info"}
+    scene.alerting.post([begun(bot_down("both", labels=milestone))])
+    scene.telegram.wait_for_count(lambda m: "MilestoneReached · both" in m["text"], 2)
 
 
 def escalated(bot: str, **labels: str) -> dict[str, Any]:
@@ -311,26 +315,28 @@ def test_a_full_disk_hides_no_other(scene: Scene) -> None:
     assert told() == {(bot, name, f"The one of {bot}: {v}.") for bot, v in others.items() for name in names}
 
 
-def test_in_maintenance_nothing_of_a_bot_is_told_but_its_reports(scene: Scene) -> None:
+def test_in_maintenance_nothing_of_a_bot_is_told_but_its_reports_and_milestones(scene: Scene) -> None:
     maintenance = bot_down(
         "worked-on", labels={"alertname": "BotInMaintenance", "condition": "maintenance", "severity": "none"}
     )
     report = {"alertname": "WeeklySummary", "condition": "weekly_summary", "severity": "info"}
+    milestone = {"alertname": "MilestoneReached", "condition": "milestone_reached", "severity": "info"}
     own = {"labels": {"alertname": "Mine", "bot": "worked-on", "severity": "critical"}}
     scene.alerting.post([maintenance])
     held_back = [begun(bot_down("worked-on")), escalated("worked-on"), begun(own)]
-    scene.alerting.post([*held_back, begun(bot_down("worked-on", labels=report))])
+    scene.alerting.post([*held_back, *(begun(bot_down("worked-on", labels=once)) for once in (report, milestone))])
     scene.alerting.post([bot_down("next-door"), {"labels": {"alertname": "OfTheHost", "severity": "critical"}}])
 
     def told(bot: str) -> set[str]:
         return {m["labels"]["alertname"] for m in scene.alerting.inbox() if m["bot"] == bot}
 
     wait_for("the others", lambda: "BotDown" in told("next-door") and "OfTheHost" in told(""))
-    wait_for("the report", lambda: told("worked-on"))
-    assert told("worked-on") == {"WeeklySummary"}
+    news = {"WeeklySummary", "MilestoneReached"}
+    wait_for("the report and the milestone", lambda: told("worked-on") >= news)
+    assert told("worked-on") == news
     # The end of the maintenance: what still fires is told then.
     scene.alerting.post([{**maintenance, "endsAt": dt.datetime.now(dt.UTC).isoformat()}])
-    wait_for("all", lambda: told("worked-on") == {"WeeklySummary", "BotDown", "EscalationNoResponse", "Mine"})
+    wait_for("all", lambda: told("worked-on") == news | {"BotDown", "EscalationNoResponse", "Mine"})
 
 
 def test_an_escalation_that_outlives_its_alert_holds_nothing_back(scene: Scene) -> None:
@@ -367,7 +373,8 @@ def test_a_report_is_one_message_about_all_bots_and_has_no_end(scene: Scene) -> 
 
     def told() -> list[str]:
         once = ("DailySummary", "MilestoneReached")
-        return [m["status"] for m in scene.alerting.inbox() if m["labels"]["alertname"] in once]
+        ours = [m for m in scene.alerting.inbox() if m["bot"] in ("first", "second")]
+        return [m["status"] for m in ours if m["labels"]["alertname"] in once]
 
     wait_for("all in the inbox", lambda: len(told()) == 3)
     ended = dt.datetime.now(dt.UTC).isoformat()

@@ -91,6 +91,7 @@ TABLE: list[Row] = [
     ("BotStopped", {"condition": "bot_stopped", "severity": "info", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("BotStopped", {"condition": "bot_stopped", "severity": "warning", "bot": "x"}, {"telegram"}, "24h", "30s"),
     ("ExporterDown", {"condition": "exporter_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
+    ("ResponderDown", {"condition": "responder_down", "severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
     ("RuleEvaluationFailing", {"severity": "critical"}, {"telegram", "email"}, "5m", "5s"),
     ("NotificationsFailing", {"severity": "critical", "channel": "slack"}, PEOPLE, "5m", "5s"),
     *of_bot("SourceFailing", "warning", {"telegram", "email"}, "5m", "30s"),
@@ -220,7 +221,9 @@ def test_what_is_told_together() -> None:
     for route in _routes(yaml.safe_load(COMMITTED.read_text())["route"]):
         report = set(route.get("matchers", [])) & {'alertname="DailySummary"', 'alertname="WeeklySummary"'}
         labels = {"alertname", "condition", "severity"}
-        assert set(route["group_by"]) == labels | (set() if report else {"bot", "escalation", "sla", "milestone"})
+        assert set(route["group_by"]) == labels | (
+            set() if report else {"bot", "escalation", "sla", "milestone", "over"}
+        )
 
 
 def test_the_heartbeat_goes_nowhere_else(rendered: tuple[set[str], Path]) -> None:

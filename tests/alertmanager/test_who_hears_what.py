@@ -53,12 +53,27 @@ def test_the_rendered_configuration_says_the_same(config: Path) -> None:
     assert found == set(_rows())
 
 
+def test_the_notes_say_what_quiet_hours_shorten(config: Path) -> None:
+    """Of the rendered configuration each cooldown is as the table has it, or as the note below the table."""
+    document = yaml.safe_load(config.read_text())
+    found = set()
+    for route in document["route"]["routes"]:
+        for child in route.get("routes", []):
+            if child.get("group_interval", route["group_interval"]) != route["group_interval"]:
+                found.add((route["matchers"][0].split('"')[1], child["group_interval"], route["group_interval"]))
+    notes = re.findall(
+        r"^If you have quiet hours, (\w+)'s cooldown is (.*) instead of (.*), all day", PAGE.read_text(), re.MULTILINE
+    )
+    assert found == {(alert, now.replace(" ", ""), before.replace(" ", "")) for alert, now, before in notes}
+    assert found
+
+
 def _who(labels: dict[str, str]) -> str:
     return "heartbeat" if labels["alertname"] == "Watchdog" else labels.get("role", "administrator")
 
 
 def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tuple[frozenset[str], str, str]:
-    """By which channels, whether it is repeated, and whether it waits in quiet hours."""
+    """By which channels, whether it is repeated, and what becomes of it in quiet hours."""
     pairs = [f"{name}={value}" for name, value in labels.items() if value and "{{" not in value]
     command = [binary("amtool"), "config", "routes", "test", f"--config.file={config}", *pairs]
     names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().split(",")
@@ -69,7 +84,8 @@ def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tup
         assert {target for channel, target, _ in told if channel == "email"} <= {f"{who}@example.org"}
     elif who != "heartbeat":
         assert {target for channel, target, _ in told if channel == "email"} <= {
-            "me@example.org, administrator@example.org"
+            "me@example.org",
+            "administrator@example.org",
         }
     channels = {channel for channel, *_ in told}
     if who != "heartbeat":
@@ -82,7 +98,8 @@ def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tup
     if labels["alertname"] == "NotificationsFailing":
         assert "Slack" not in shown
         shown |= {"Slack"}
-    return shown, "again" if ends else "–", "waits" if waits else "–"
+    quiet = ("waits" if ends else "inbox only") if waits else "–"
+    return shown, "again" if ends else "–", quiet
 
 
 def _receiver(document: dict[str, Any], name: str) -> dict[str, Any]:

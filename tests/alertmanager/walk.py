@@ -17,7 +17,7 @@ class Heard(NamedTuple):
     """Somebody who hears of an alert."""
 
     channel: str  # telegram, slack, email, discord, webhook, sms, phone, inbox, heartbeat
-    target: str  # the addresses of an email, the contacts of an SMS or a call
+    target: str  # the address of an email, the contacts of an SMS or a call
     ends: bool  # whether the end is told
     muted: tuple[str, ...]  # the time intervals in which it isn't told
     group_interval: str

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from exporter.config.contacts import ROLES
 from init.receivers import role_of
-from init.routes import FAILING, QUIETER, REPORTS
+from init.routes import FAILING, LOOK_AGAIN, LOOK_AGAIN_SECONDS, QUIETER, REPORTS
 from tests.alertmanager.walk import behind, routes
 from tests.rules.alerts_table import CHANNELS, Alert, after, alertmanager, alerts, duration
 from tests.rules.delays import seconds
@@ -25,7 +25,8 @@ and a contact for each role. What you don't have: [channels](channels.md).
 - **When** is how long after the cause at most, an escalation after its alert's firing ([more](alerts.md)).
 - **At most every** is the cooldown: what comes back within it is told when it is over. **Again** is when it is repeated
   while it lasts and nobody [acknowledges](acknowledge.md) it. The end is told, but not by a call.
-- **Quiet** is what waits in [quiet hours](configuration.md#quiet-hours), if you set some.
+- **Quiet** is what waits in [quiet hours](configuration.md#quiet-hours), if you set some; *inbox only* is over before
+  they are, and nobody else hears of it.
 - The inbox hears all of it, in quiet hours too. Discord and your own webhook hear all of it.
 """
 TITLES = {
@@ -84,8 +85,15 @@ def row(alert: Alert) -> Row | None:
         "a request" if heartbeat else said(channel for channel, *_ in told) + _but(receiver),
         duration(seconds(route["group_interval"])),
         again(seconds(route["repeat_interval"]), seconds(route["group_interval"]), ends=ends),
-        "waits" if alert.severity in QUIETER and name not in REPORTS else "–",
+        _quiet(name, alert.severity, ends=ends),
     )
+
+
+def _quiet(name: str, severity: str, *, ends: bool) -> str:
+    """What becomes of it in quiet hours. What has no end is news, which lasts for minutes."""
+    if severity not in QUIETER or name in REPORTS:
+        return "–"
+    return "waits" if ends else "inbox only"
 
 
 def _but(receiver: dict[str, Any]) -> str:
@@ -96,6 +104,21 @@ def rows() -> list[tuple[Row, str, str]]:
     """Each row with when it is told, and the step of an escalation."""
     found = ((row(alert), alert) for _, told in alerts() for alert in told)
     return [(own, after(alert), alert.rule["labels"].get("escalation", "")) for own, alert in found if own]
+
+
+def _oftener(who: str, found: Iterable[Row]) -> str:
+    """The note below a table on cooldowns that quiet hours shorten."""
+    longer = {row.alert: row.every for row in found if row.who == who and row.quiet != "–" and _shortened(row.every)}
+    told = (
+        f"If you have quiet hours, {alert}'s cooldown is {duration(seconds(LOOK_AGAIN))} instead of {every}, all day; "
+        "for the inbox it stays.\n"
+        for alert, every in longer.items()
+    )
+    return "".join(f"\n{line}" for line in told)
+
+
+def _shortened(every: str) -> bool:
+    return seconds(every.replace(" min", "m").replace(" ", "")) > LOOK_AGAIN_SECONDS
 
 
 def page() -> str:
@@ -114,6 +137,7 @@ def page() -> str:
             f"| {name} | {', '.join(dict.fromkeys(of))} | {' | '.join(rest)} |\n"
             for (name, *rest), of in merged.items()
         ]
+        parts.append(_oftener(who, (own for own, *_ in all_rows)))
     return "".join(parts)
 
 

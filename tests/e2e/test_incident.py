@@ -212,7 +212,9 @@ def test_a_death_is_told_once_on_each_channel_and_so_is_the_end(scene: Scene) ->
                 f"{channel} tells of {bot}", lambda c=channel, b=bot: scene.told(c, b, "FIRING", "unreachable"), 30
             )
     # How it stood when last seen is in the message: that can't be looked up any more.
-    assert "P&L 12.50 USDT · 30 trades · win rate 60.0 % · 1 open" in scene.told("email", "writer", "FIRING")[0]
+    assert (
+        "P&L 12.50 USDT · 30 trades · win rate 60.0 % · 1 position open" in scene.told("email", "writer", "FIRING")[0]
+    )
     # The exporter dies and comes back while the bots are down: they neither end nor count anew, nor do others fire.
     stack.kill("exporter")
     wait_for("ExporterDown", lambda: ("ExporterDown", "") in stack.firing(), 90)

@@ -160,7 +160,7 @@ def test_two_alertmanagers_send_each_message_once_also_with_one_killed(world: Wo
     for bot in ("before", "acknowledged"):
         office.wait_told(bot, "firing")
     ledger = Ledger(Database(office.folder / "responder.sqlite"), 3600)
-    acknowledger = Acknowledger(ledger, Alertmanager(second.url), Prometheus(NOWHERE))
+    acknowledger = Acknowledger(ledger, Alertmanager(second.url), Prometheus(NOWHERE), lambda _: None)
     assert acknowledger.acknowledge(Incident("source_failing", office.bot("acknowledged"), "warning"), "Ann")
     held = ["suppressed", "suppressed"]
     wait_for("both hold it back", lambda: [a["status"]["state"] for a in office.active("acknowledged")] == held)

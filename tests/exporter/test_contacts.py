@@ -83,6 +83,13 @@ NUMBER = 'must be a number with its country and digits alone, in quotes: "+49151
             "contacts:\n  manager:\n    - name: A\n      email: a b@c\n",
             "5: contacts.manager[0].email is a b@c: must be an email address such as anna@example.org",
         ),
+        *(
+            (
+                f"contacts: {{manager: [{{name: A, email: {address}}}]}}",
+                f"2: contacts.manager[0].email is {address}: must be an email address such as anna@example.org",
+            )
+            for address in ("bob@example..org", ".you@example.org", "a..b@x.org", "you.@example.org", "a@x.")
+        ),
         (
             "contacts: {manager: [{name: A}]}",
             "2: contacts.manager[0] is {name: A}: needs phone, sms or email, one of them at least",

@@ -19,6 +19,7 @@ from tests.alertmanager.walk import heard, routes
 from tests.binaries import binary
 from tests.init.test_run import ALL, MONITORING, NUMBER
 
+BOT = "bots: [{name: demo, type: demo}]\n"
 COMMITTED = ROOT / "alertmanager" / "alertmanager.yml"
 
 
@@ -55,13 +56,63 @@ def test_contacts_are_left_to_the_responder(tmp_path: Path) -> None:
 
 
 def test_contacts_without_a_service_and_the_other_way_round_are_told(tmp_path: Path) -> None:
-    lines = run({"SMS_URL": ALL["SMS_URL"]}, tmp_path)
+    monitoring = tmp_path / "monitoring.yml"
+    monitoring.write_text(BOT + "preset: experienced\n")
+    lines = run({"SMS_URL": ALL["SMS_URL"]}, tmp_path, monitoring=monitoring)
     assert "SMS: left out. To switch it on, set a contact's `sms` in monitoring.yml" in lines
     assert "Phone: left out. To switch it on, set PHONE_URL in .env and a contact's `phone` in monitoring.yml" in lines
     assert (
         "Contacts: none. What nobody answers comes to you; to have others asked, set contacts in monitoring.yml"
         in lines
     )
+
+
+@pytest.mark.parametrize(
+    ("channels", "line"),
+    [
+        ("[webhook]", "Warning: by webhook"),
+        ("[webhook, email]", "Warning: by webhook and what else is there (email left out)"),
+    ],
+)
+def test_a_webhook_that_is_left_of_several_is_not_all(tmp_path: Path, channels: str, line: str) -> None:
+    (tmp_path / "monitoring.yml").write_text(f"channels: {{warning: {channels}}}\n")
+    settings = {"WEBHOOK_URL": "https://hook.example.org/x", "SLACK_WEBHOOK_URL": "https://slack.example.org/x"}
+    assert line in run(settings, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("", "preset beginner"),
+        ("escalation: {repeated: 4}", ""),
+        ("thresholds: {critical: {drawdown_escalation: 0.2}}", ""),
+        ("{preset: experienced, escalation: off}", ""),
+        (
+            "{preset: experienced, escalation: off, thresholds: {critical: {drawdown_escalation: off}}}",
+            "monitoring.yml",
+        ),
+        ("escalation: nonsense", ""),
+    ],
+)
+def test_who_is_asked_is_told_only_where_something_escalates(given: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "monitoring.yml").write_text(yaml.safe_dump(yaml.safe_load(BOT) | (yaml.safe_load(given) or {})))
+    lines = run({}, tmp_path / "out", monitoring=tmp_path / "monitoring.yml")
+    assert (f"Escalation: off ({why})" in lines) == bool(why)
+    assert any(line.startswith(("Contacts:", "Manager:")) for line in lines) != bool(why)
+
+
+@pytest.mark.parametrize(
+    ("environ", "warned"),
+    [
+        ({}, False),
+        ({"DISCORD_WEBHOOK_URL": ALL["DISCORD_WEBHOOK_URL"]}, True),
+        ({"DISCORD_WEBHOOK_URL": ALL["DISCORD_WEBHOOK_URL"], "RESPONDER_URL": "http://127.0.0.1:1"}, True),
+        ({"DISCORD_WEBHOOK_URL": ALL["DISCORD_WEBHOOK_URL"], "RESPONDER_URL": "https://bots.example.org"}, False),
+        ({"WEBHOOK_URL": ALL["WEBHOOK_URL"]}, False),
+    ],
+)
+def test_links_that_no_phone_opens_are_told(environ: dict[str, str], warned: bool, tmp_path: Path) -> None:
+    assert any("which no phone opens" in line for line in run(environ, tmp_path)) == warned
 
 
 def test_what_is_wrong_with_contacts_is_told_before_anything_is_written(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_all_channels(tmp_path: Path) -> None:
         (str(secrets / "telegram_chat_id"), None),
         (str(secrets / "telegram_chat_id_2"), 42),
     ]
-    assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org, c@example.org"]
+    assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org", "c@example.org"]
     assert (out / "grafana" / "admin_password").read_text() == ALL["GRAFANA_ADMIN_PASSWORD"]
     assert "America/New_York" in (out / "alertmanager" / "templates" / "timezone.tmpl").read_text()
     assert (out / "responder" / "timezone").read_text() == "America/New_York"
@@ -151,6 +151,7 @@ def test_all_channels(tmp_path: Path) -> None:
         "Quiet hours: 22:00 to 07:00 America/New_York, for what is no critical; the inbox hears it at once",
         "Webhooks by kind: left out. To tell programs of trades, alerts or reports, see docs/webhooks.md",
         f"Grafana and Alertmanager: user admin, password in {out / 'grafana' / 'admin_password'}",
+        "Links in messages lead to localhost, which no phone opens: docs/channels.md#links-that-work-on-your-phone",
     ]
     for secret in (*SECRETS.values(), token, ALL["GRAFANA_ADMIN_PASSWORD"]):
         assert secret not in text

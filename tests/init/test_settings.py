@@ -107,6 +107,52 @@ def test_an_address_begins_with_http(url: str) -> None:
     assert "SLACK_WEBHOOK_URL" in faults(SLACK_WEBHOOK_URL=url)
 
 
+@pytest.mark.parametrize("url", ["https://a/%zz", "https://a/%2", "https://u:%zz@a/", "https://a/?100%"])
+def test_a_percent_sign_is_an_escape(url: str) -> None:
+    assert "SLACK_WEBHOOK_URL has a % in it that no two" in faults(SLACK_WEBHOOK_URL=url)
+
+
+# Alertmanager, written in Go, doesn't start with such an address, or sends nothing to it.
+@pytest.mark.parametrize(
+    "host", ["[:::]", "[::1", "[1.2.3.4]", "[::1]x", "[fe80::1%25eth0]", "--", "-a", "a..b", ".a", "a%41b", "1:2:3"]
+)
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    assert "SLACK_WEBHOOK_URL" in faults(SLACK_WEBHOOK_URL=f"https://{host}/x")
+    assert "RESPONDER_ADDRESS" in faults(RESPONDER_ADDRESS=f"{host}:8080")
+    assert "SMTP_HOST" in faults(**{**EMAIL, "SMTP_HOST": host})
+
+
+@pytest.mark.parametrize("host", [":::", "::1]", "[]", ":", "1:2"])
+def test_a_mail_server_is_a_host_too(host: str) -> None:
+    assert "SMTP_HOST" in faults(**{**EMAIL, "SMTP_HOST": host})
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a_b.c-d.example.org", "example.org.", "192.0.2.1", "[::1]", "[::ffff:192.0.2.1]"]
+)
+def test_right_hosts(host: str) -> None:
+    read({**EMAIL, "SMTP_HOST": host, "RESPONDER_ADDRESS": f"{host}:8080"})
+    for rest in ("", "/", ":80", ":/%20x?y=%2F#z"):
+        read({"SLACK_WEBHOOK_URL": f"https://{host}{rest}", "WEBHOOK_URL": f"http://me:p%40ss@{host}{rest}"})
+    settings = read({**EMAIL, "SMTP_HOST": "2001:db8::1"})
+    assert settings.email and settings.email.host == "2001:db8::1"
+
+
+# Alertmanager's parser refuses them: such a recipient hears of nothing, and with such a sender nobody does.
+@pytest.mark.parametrize(
+    "address",
+    ["bob@example..org", ".you@example.org", "you.@example.org", "a..b@x.org", "a@.x", "a@x.", "a@x.-y", "a@"],
+)
+def test_a_mail_address_has_no_empty_part(address: str) -> None:
+    for name in ("SMTP_FROM", "SMTP_TO"):
+        assert f"{name} has {address!r}" in faults(**{**EMAIL, name: address})
+
+
+@pytest.mark.parametrize("address", ["a.b+c%d_e-f@g-h.i.example.org", "root@localhost", "1@2.3"])
+def test_right_mail_addresses(address: str) -> None:
+    assert read({**EMAIL, "SMTP_FROM": address, "SMTP_TO": address}).email
+
+
 @pytest.mark.parametrize("name", ["SMTP_HOST", "SMTP_TO", "SLACK_CHANNEL", "TELEGRAM_CHAT_ID"])
 def test_quotes_that_were_kept_are_told(name: str) -> None:
     assert f"{name} has quotes around it" in faults(**{**EMAIL, **TELEGRAM, name: '"x"'})

@@ -130,6 +130,9 @@ def test_an_error_is_one_line() -> None:
         ("Telegram", "telegram: Bad Request: chat not found (400)", "TELEGRAM_CHAT_ID is wrong"),
         ("Slack", "unexpected status code 404: no_service", "SLACK_WEBHOOK_URL is wrong"),
         ("Email", '*smtp.plainAuth auth: 535 "5.7.8 no"', "SMTP_USERNAME and SMTP_PASSWORD"),
+        ("Email", 'failed to send RCPT: 550 "5.1.1 no such user"', "refuses this address for good"),
+        ("Email", "551 User not local", "refuses this address for good"),
+        ("Email", "553 5.7.1 Sender address rejected", "refuses this address for good"),
         ("Email", "dial tcp: lookup mail: no such host", "The name is not found"),
         ("Webhook", "unexpected status code 503", "a fault of its own"),
         ("Slack", "context deadline exceeded", "Time-out"),
@@ -140,6 +143,11 @@ def test_what_an_error_means_is_told_after_it(title: str, error: str, hint: str)
     assert line.startswith(error)
     assert hint in line
     assert told(title, "something new", []) == "something new"
+
+
+@pytest.mark.parametrize("error", ["554 5.7.1 Rejected", "dial tcp 192.0.2.1:587: something new", "552 Too large"])
+def test_a_mail_servers_refusal_is_no_fault_that_goes_away(error: str) -> None:
+    assert told("Email", error, []) == error
 
 
 def test_what_the_log_does_not_know_is_kept() -> None:

@@ -19,12 +19,14 @@ from responder.contacts import CHANNELS
 from responder.courier import Courier
 from responder.database import Database
 from responder.deliveries_page import add_deliveries_page
+from responder.ends import Ends
 from responder.ledger import Ledger
 from responder.login import Access
 from responder.metrics import Metrics
 from responder.notify import add_notify, deliver
 from responder.outbox import Outbox
 from responder.prometheus import Prometheus
+from responder.runbooks import Runbooks
 from responder.sessions import Sessions
 from responder.store import Store
 from responder.web import create_app
@@ -34,6 +36,7 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 PASSWORD = "the pässword"
 KEY = b"k" * 32
 NOWHERE = "http://127.0.0.1:1"
+RESPONDER_URL = "http://localhost:8080"
 
 
 @dataclass
@@ -55,18 +58,23 @@ class Responder:
         zone = self.folder / "timezone"
         zone.write_text("Asia/Kolkata")
         access = Access(Sessions(database, self.password_file, KEY), Attempts(self.clock), TOKEN, KEY, self.secure)
+        alertmanager, prometheus = Alertmanager(self.alertmanager), Prometheus(self.prometheus)
         self.acknowledger = Acknowledger(
-            self.ledger, Alertmanager(self.alertmanager), Prometheus(self.prometheus), self.clock
+            self.ledger, alertmanager, prometheus, store.last_told_of, self.clock, told_within=2.0
         )
+        self.ends = Ends(database, self.ledger, alertmanager, prometheus)
         self.outbox = Outbox(database, 3600)
         self.contacts_file = self.folder / "contacts.json"
         metrics = Metrics(store, self.ledger, self.outbox)
-        self.app: Flask = create_app(store, metrics, access, self.acknowledger, zone, self.runbooks)
-        add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, "http://localhost:8080")
+        self.app: Flask = create_app(
+            store, metrics, access, self.acknowledger, zone, Runbooks(self.runbooks), self.ends.take
+        )
+        add_notify(self.app, self.outbox, metrics, TOKEN, self.contacts_file, RESPONDER_URL)
         add_deliveries_page(self.app, self.outbox)
+        send = partial(deliver, self.app, self.outbox, self.contacts_file, RESPONDER_URL)
+        # What waits goes together, and at once.
         self.couriers = [
-            Courier(self.outbox, channel, partial(deliver, self.outbox, self.contacts_file), 3600, metrics.delivery)
-            for channel in CHANNELS
+            Courier(self.outbox, channel, send, 3600, metrics.delivery, gather_seconds=0) for channel in CHANNELS
         ]
 
     def clock(self) -> float:

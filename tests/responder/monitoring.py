@@ -57,17 +57,24 @@ class Service:
 class Alerting(Service):
     """Alertmanager, and the messages it sends. A context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, repeat: str = "1h") -> None:
         folder.mkdir(exist_ok=True)
         config = folder / "alertmanager.yml"
         self._told = WebhookServer()
-        route = {"receiver": "people", "group_wait": "100ms", "group_interval": "500ms", "repeat_interval": "1h"}
+        route = {"receiver": "people", "group_wait": "100ms", "group_interval": "500ms", "repeat_interval": repeat}
         route["group_by"] = ["..."]  # type: ignore[assignment]
         hook = {"url": self._told.url, "send_resolved": True}
-        config.write_text(
-            yaml.safe_dump({"route": route, "receivers": [{"name": "people", "webhook_configs": [hook]}]})
-        )
+        document = {
+            "route": route,
+            "receivers": [{"name": "people", "webhook_configs": [hook]}],
+            "inhibit_rules": [
+                {"source_matchers": [source], "target_matchers": ['condition="low_win_rate"'], "equal": ["bot"]}
+                for source in ('condition="bot_down"', 'condition="maintenance"')
+            ],
+        }
+        config.write_text(yaml.safe_dump(document))
         options = [f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address="]
+        options.append("--data.maintenance-interval=1s")
         super().__init__(folder, "alertmanager", *options)
 
     def __enter__(self) -> Self:
@@ -87,6 +94,11 @@ class Alerting(Service):
             return [f"{a['status']} {a['labels']['alertname']}" for a in alerts if a["labels"].get("bot", "") == bot]
 
         return [line for request in self._told.messages for line in words(request)]
+
+    def bodies(self, bot: str) -> list[dict[str, Any]]:
+        """The messages with something of a bot, as they came."""
+        documents: list[dict[str, Any]] = [json.loads(request.body) for request in self._told.messages]
+        return [body for body in documents if any(a["labels"].get("bot") == bot for a in body["alerts"])]
 
     def wait_told(self, bot: str, *lines: str) -> None:
         """Waits for just these messages."""
@@ -110,6 +122,17 @@ class Alerting(Service):
         """How many messages were not sent for a silence."""
         lines = requests.get(f"{self.url}/metrics", timeout=10).text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(MUTED) and 'reason="silence"' in line)
+
+    def last(self) -> dict[str, Any]:
+        """The last message, as it came."""
+        message: dict[str, Any] = json.loads(self._told.messages[-1].body)
+        return message
+
+    def remembers(self) -> bool:
+        """Whether it knew of a message that was sent, when it last wrote down what it knows."""
+        lines = requests.get(f"{self.url}/metrics", timeout=10).text.splitlines()
+        (size,) = [line for line in lines if line.startswith("alertmanager_nflog_snapshot_size_bytes ")]
+        return float(size.split()[-1]) > 0
 
     def wait_flushed(self) -> None:
         """Waits until what is silenced now was left out of a message."""
@@ -145,17 +168,20 @@ class Ruling(Service):
         answer = requests.get(f"{self.url}/api/v1/alertmanagers", timeout=10).json()
         return bool(answer["data"]["activeAlertmanagers"])
 
-    def fire(self, bots: Sequence[str], escalated: Sequence[str] = ()) -> None:
-        """From now on, just these fire."""
-        self._fire(bots, escalated)
+    def fire(self, bots: Sequence[str], escalated: Sequence[str] = (), **others: Sequence[str]) -> None:
+        """From now on, just these fire: BotDown, its escalation, and `low_win_rate` or `maintenance`."""
+        self._fire(bots, escalated, **others)
         self.send(signal.SIGHUP)
 
-    def _fire(self, bots: Sequence[str], escalated: Sequence[str] = ()) -> None:
+    def _fire(self, bots: Sequence[str], escalated: Sequence[str] = (), **others: Sequence[str]) -> None:
         labels = {"condition": "bot_down", "severity": "critical"}
         rules = [
             {"alert": "BotDown", "expr": _of(bots), "labels": labels},
             {"alert": "Escalation", "expr": _of(escalated), "labels": {**labels, "escalation": "no_response"}},
         ]
+        for name, condition in (("LowWinRate", "low_win_rate"), ("BotInMaintenance", "maintenance")):
+            lesser = {"condition": condition, "severity": "warning"}
+            rules.append({"alert": name, "expr": _of(others.get(condition, [])), "labels": lesser})
         new = self._rules.with_suffix(".new")
         new.write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": rules}]}))
         shutil.move(new, self._rules)
@@ -172,7 +198,7 @@ def fires(bot: str, **changes: Any) -> dict[str, Any]:
         "labels": {"alertname": "BotDown", "condition": "bot_down", "severity": "critical", "bot": bot}
         | changes.get("labels", {}),
         "annotations": {"summary": "A bot gives no sign of life.", "description": f"{bot} does not answer."},
-        "startsAt": "2026-01-01T10:00:00.123456Z",
+        "startsAt": changes.get("starts_at", "2026-01-01T10:00:00.123456Z"),
     }
     if changes.get("ended"):
         alert["endsAt"] = now.isoformat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import sqlite3
 import threading
@@ -291,3 +292,47 @@ def test_the_inbox_and_the_metrics_say_who(responder: Responder, alerting: Alert
     press(ann, page("shown"), do="take back")
     assert "Acknowledged by" not in ann.get("/").text
     assert "trading_bot_acknowledged_timestamp_seconds{" not in ann.get("/metrics").text
+
+
+def test_an_end_is_told_once_when_alertmanager_has_forgotten_the_beginning(tmp_path: Path) -> None:
+    """It forgets a message after twice the time in which it would have been repeated."""
+    with Alerting(tmp_path / "alertmanager", repeat="4s") as alerting:
+        responder = Responder(tmp_path, alerting.url)
+
+        def hear() -> None:
+            answer = responder.stranger().post("/api/v1/alerts", json=alerting.last(), headers=AUTHORIZED)
+            assert answer.status_code == 200
+
+        alerting.post(fires("long"))
+        alerting.wait_told("long", "firing BotDown")
+        press(responder.person(), page("long"))
+        hear()
+        responder.acknowledger.watch()
+        wait_for("it is written down", alerting.remembers)
+        wait_for("it is forgotten", lambda: not alerting.remembers())
+        alerting.post(fires("long", ended=True))
+        wait_for("it is over", lambda: not alerting.get('alerts?filter=bot="long"'))
+        responder.acknowledger.watch()
+        responder.now += GONE_SECONDS + 1
+        told_at = "UPDATE messages SET last_told = last_told - "
+        change(responder, told_at + "30")
+        responder.acknowledger.watch()
+        assert alerting.silences("long"), "it forgets about now: nothing is sure"
+        change(responder, told_at + "60")
+        watch_until_lifted(responder, "long")
+        alerting.wait_told("long", "firing BotDown", "firing BotDown")
+        (told,) = alerting.last()["alerts"]
+        assert told["labels"]["over"] == "acknowledged" and " d " in told["annotations"]["lasted"]
+        hear()
+        ended, begun = responder.person().get("/api/v1/messages", headers=AUTHORIZED).json["messages"]
+        assert (begun["status"], begun["over"], ended["status"]) == ("firing", True, "resolved")
+        assert begun["labels"] == ended["labels"]
+        # That this message ends is no news; the next incident is.
+        wait_for("the message is over", lambda: not alerting.get('alerts?filter=bot="long"'))
+        alerting.post(fires("long", starts_at=dt.datetime.now(dt.UTC).isoformat()))
+        alerting.wait_told("long", "firing BotDown", "firing BotDown", "firing BotDown")
+
+
+def change(responder: Responder, statement: str) -> None:
+    with sqlite3.connect(responder.folder / "responder.sqlite") as connection:
+        connection.execute(statement)

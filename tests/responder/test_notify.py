@@ -96,6 +96,47 @@ def test_the_end_is_told_too(responder: Responder, twilio: TwilioServer) -> None
     assert twilio.messages[-1]["Body"] == "RESOLVED BotDown demo: over. It was: demo is unreachable."
 
 
+def storm(*bots: str, **changes: Any) -> list[dict[str, Any]]:
+    """A notification for each bot, as the routes group them."""
+    return [body(alert(fingerprint=bot, labels={"bot": bot}, **changes)) for bot in bots]
+
+
+def test_a_storm_is_one_sms_and_one_call(responder: Responder, twilio: TwilioServer) -> None:
+    for message in storm(*(f"bot-{number}" for number in range(20))):
+        send(responder, SMS, message)
+        send(responder, CALL, message)
+    deliver(responder)
+    bots = "20 bots: bot-0, bot-1, bot-2 and 17 more"
+    told = {(message["To"], message.get("Body")) for message in twilio.messages}
+    sms = f"CRITICAL BotDown: {bots}. Respond within 5 min. Inbox: http://localhost:8080/"
+    assert len(twilio.messages) == 3 and told == {(ANNA, sms), (BEN, sms), (ANNA, None)}
+    (call,) = (message["Twiml"] for message in twilio.messages if "Twiml" in message)
+    assert f"Critical: Bot Down of {bots}. Please respond within five minutes: the inbox says more." in call
+    assert responder.outbox.waiting() == {}
+    assert deliveries(responder) == {("sms", "delivered"): 2, ("phone", "delivered"): 1}
+    page = responder.person().get("/deliveries?page=2").text
+    assert page.count("BotDown bot-") == 10 and page.count('<span class="badge">delivered') == 10
+
+
+def test_the_ends_of_a_storm_are_one_sms(responder: Responder, twilio: TwilioServer) -> None:
+    for message in storm("a", "b", "c", "d", **RESOLVED):
+        send(responder, SMS, message)
+    deliver(responder)
+    told = "RESOLVED BotDown: 4 bots: a, b, c and d. Inbox: http://localhost:8080/"
+    assert [message["Body"] for message in twilio.messages] == [told, told]
+
+
+def test_of_one_incident_the_latest_is_told_with_its_link(responder: Responder, twilio: TwilioServer) -> None:
+    send(responder, SMS, body())
+    send(responder, SMS, body(alert(startsAt="2026-11-21T10:03:00Z", annotations={"description": "Still down."})))
+    deliver(responder)
+    told = (
+        "CRITICAL BotDown demo: Still down. Respond within 5 min. Acknowledge: "
+        "http://localhost:8080/acknowledge?condition=bot_down&bot=demo&severity=critical"
+    )
+    assert [message["Body"] for message in twilio.messages] == [told, told]
+
+
 def test_a_second_attempt_of_alertmanager_is_taken_once_and_a_repeat_again(responder: Responder) -> None:
     assert send(responder, SMS, body()) == 2
     # The value in the text may be another one by then.

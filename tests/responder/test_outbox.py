@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,17 @@ class World:
         self.counts: dict[str, int] = {}
         self.courier = Courier(self.outbox, "sms", self.deliver, HOUR, self.counted, lambda: self.now)
 
-    def deliver(self, delivery: Delivery) -> None:
-        self.attempts.append(delivery.payload)
-        if {delivery.target, delivery.payload} & self.broken:
-            raise DeliveryError(f"{delivery.target} is\nnot there")
-        self.came.append(delivery.payload)
+    def gather(self) -> None:
+        """From now on what waits goes together, five seconds after the first came."""
+        self.courier = Courier(self.outbox, "sms", self.deliver, HOUR, self.counted, lambda: self.now, 5)
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        target, payloads = deliveries[0].target, "+".join(row.payload for row in deliveries)
+        assert {row.target for row in deliveries} == {target}
+        self.attempts.append(payloads)
+        if {target, payloads} & self.broken:
+            raise DeliveryError(f"{target} is\nnot there")
+        self.came.append(payloads)
 
     def counted(self, channel: str, result: str, count: int) -> None:
         assert channel == "sms"
@@ -197,9 +204,9 @@ def test_a_delivery_that_was_not_written_down_is_not_sent_again(world: World) ->
     world.add("1")
     blocker = sqlite3.connect(world.path, isolation_level=None)
 
-    def deliver(delivery: Delivery) -> None:
+    def deliver(deliveries: Sequence[Delivery]) -> None:
         blocker.execute("BEGIN IMMEDIATE")
-        world.deliver(delivery)
+        world.deliver(deliveries)
 
     courier = Courier(world.outbox, "sms", deliver, HOUR, world.counted)
     for _ in range(2):
@@ -211,8 +218,8 @@ def test_a_delivery_that_was_not_written_down_is_not_sent_again(world: World) ->
 
 
 def test_a_fault_of_our_own_is_said_without_its_text(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    def deliver(delivery: Delivery) -> None:
-        raise RuntimeError(f"twilio://secret {delivery.id}")
+    def deliver(deliveries: Sequence[Delivery]) -> None:
+        raise RuntimeError(f"twilio://secret {deliveries[0].id}")
 
     world.add("1")
     courier = Courier(world.outbox, "sms", deliver, HOUR, world.counted)
@@ -236,6 +243,100 @@ def test_what_is_done_is_forgotten_after_the_retention_and_what_waits_is_not(wor
     world.later(2 * HOUR)
     Outbox(Database(world.path), HOUR).add([Entry("sms", "anna", "of 3", "3")])
     assert [row.title for row in world.outbox.latest(limit=10)] == ["of 3", "of 2"]
+
+
+def test_a_storm_is_gathered_and_goes_as_one(world: World) -> None:
+    world.gather()
+    world.add("1", "2")
+    world.add("a", target="ben")
+    world.run()
+    world.later(4)
+    world.add("3")
+    world.run()
+    assert not world.attempts
+    world.later(1.1)
+    world.run()
+    assert sorted(world.came) == ["1+2+3", "a"] and world.outbox.waiting() == {}
+    assert {(row.state, row.payload, row.attempts) for row in world.outbox.latest(limit=10)} == {("delivered", "", 1)}
+    assert world.counts == {"delivered": 2}
+    world.add("4")
+    world.run()
+    world.later(5.1)
+    world.run()
+    assert world.came[2:] == ["4"]
+
+
+def test_what_comes_while_one_is_retried_joins_it_at_the_targets_pace(world: World) -> None:
+    world.gather()
+    world.broken = {"anna"}
+    world.add("1")
+    world.later(6)
+    for number in range(2, 8):
+        world.run()
+        world.add(str(number))
+        world.later(1)
+    # At 0, 1 and 3 s.
+    assert world.attempts == ["1", "1+2", "1+2+3+4"]
+    world.broken = set()
+    world.later(300)
+    world.run()
+    assert world.came == ["1+2+3+4+5+6+7"]
+    assert {row.state for row in world.outbox.latest(limit=10)} == {"delivered"}
+
+
+def test_after_a_restart_the_back_off_still_holds(world: World) -> None:
+    world.gather()
+    world.broken = {"anna"}
+    world.add("1")
+    world.later(6)
+    for _ in range(6):
+        world.run()
+        world.later(300)
+    world.run()
+    world.gather()
+    world.add("2")
+    world.later(10)
+    world.run()
+    assert len(world.attempts) == 7
+    world.later(300)
+    world.run()
+    assert world.attempts[7:] == ["1+2"]
+
+
+def test_what_comes_while_one_is_under_way_joins_the_next(world: World) -> None:
+    def deliver(deliveries: Sequence[Delivery]) -> None:
+        if len(world.came) < 2:
+            world.add("late", "later")
+        world.deliver(deliveries)
+
+    world.courier = Courier(world.outbox, "sms", deliver, HOUR, world.counted, lambda: world.now, 0)
+    world.add("1", "2")
+    world.run()
+    assert world.came == ["1+2", "late+later", "late+later"] and world.outbox.waiting() == {}
+
+
+def test_what_was_gathered_is_given_up_by_age(world: World) -> None:
+    world.gather()
+    world.broken = {"anna"}
+    world.add("1", "2")
+    world.later(6)
+    world.run()
+    world.later(HOUR - 10)
+    world.add("3")
+    world.run()
+    world.later(301)
+    world.run()
+    assert [row.state for row in world.outbox.latest(limit=10)] == ["waiting", "given up", "given up"]
+    assert world.counts == {"failed": 3, "given_up": 2}
+
+
+def test_a_clock_set_back_does_not_hold_up_what_is_gathered(world: World) -> None:
+    world.gather()
+    world.add("1")
+    world.later(-10 * HOUR)
+    world.now += 11 * HOUR
+    world.run()
+    assert world.came == ["1"]
 
 
 def test_the_thread_delivers_at_once_and_ends(world: World) -> None:

@@ -344,4 +344,4 @@ def test_the_file_counts_as_it_is_now(world: World, receiver: Receiver) -> None:
 def _deliver(world: World, payload: dict[str, Any]) -> None:
     world.outbox.add([Entry("webhook", "ledger", "t", json.dumps(payload))])
     (delivery,) = world.outbox.latest(limit=1)
-    SignedPost(Subscribers(world.file)).deliver(delivery)
+    SignedPost(Subscribers(world.file)).deliver([delivery])

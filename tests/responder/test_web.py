@@ -63,7 +63,7 @@ def test_a_message_is_kept_and_shown(client: FlaskClient) -> None:
         "A bot gives no sign of life.",
         "demo is unreachable.",
         "P&amp;L 1.00 USDT",
-        "restart bot, close positions",
+        "restart the bot; only if it won&#39;t start: close its positions on the exchange",
         "Since 21 Nov 2026 15:30:00 IST",
         'href="http://localhost:8080/runbooks/BotDown"',
         'href="http://localhost:3000/d/trading-bot?var-bot=demo&amp;x=1"',
@@ -253,6 +253,20 @@ def test_a_link_out_of_the_folder_says_where_the_file_is(client: FlaskClient, ru
     ):
         assert words in page
     assert "../" not in page
+
+
+def test_a_runbook_leads_to_where_the_services_are(tmp_path: Path) -> None:
+    text = "<http://localhost:9090/alerts>, <http://localhost:8000/>, <http://localhost:80801/>\n\n    curl http://localhost:8080/-/healthy"
+    (tmp_path / "Moved.md").write_text(text)
+    environ = {
+        "PROMETHEUS_URL": "https://prometheus.example.org/",
+        "EXPORTER_URL": "javascript:x",
+        "RESPONDER_URL": "http://[::1]:1",
+    }
+    html = Runbooks(tmp_path, environ).html("Moved") or ""
+    assert 'href="https://prometheus.example.org/alerts"' in html and 'href="http://localhost:8000/"' in html
+    assert "http://localhost:80801/" in html and "curl http://[::1]:1/-/healthy" in html
+    assert 'href="http://localhost:9090/alerts"' in (Runbooks(tmp_path).html("Moved") or "")
 
 
 def test_no_runbook_leads_to_a_page_that_is_not_there() -> None:

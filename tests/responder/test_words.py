@@ -13,7 +13,7 @@ from responder import words
 from responder.contacts import CHANNELS, Channel
 from responder.webhook import Notification
 from tests.responder.application import Responder
-from tests.responder.samples import alert, body
+from tests.responder.samples import RESOLVED, alert, body
 
 ESCALATION = alert(
     labels={"alertname": "EscalationNoResponse", "alert": "BotDown", "escalation": "no_response", "role": "manager"},
@@ -55,6 +55,54 @@ def test_a_long_problem_is_cut_and_the_link_is_whole() -> None:
 def test_a_link_too_long_for_an_sms_is_left_out() -> None:
     text = said("sms", alert(labels={"bot": "ü" * 60}))
     assert "http" not in text and "demo is unreachable." in text
+
+
+def together(channel: Channel, *alerts: dict[str, object]) -> str:
+    incidents = [
+        incident
+        for each in alerts
+        for incident in words.told(channel, Notification.model_validate(body(each)), "http://localhost:8080")
+    ]
+    return words.gathered(channel, words.latest(incidents), "http://localhost:8080")
+
+
+def test_unlike_ones_are_listed_the_most_urgent_first() -> None:
+    drawdown = {"alertname": "HighDrawdown", "condition": "drawdown"}
+    alerts = (
+        alert(labels={"bot": "x"}, **RESOLVED),
+        alert(labels={**drawdown, "severity": "warning"}),
+        alert(labels={"bot": "a"}),
+        alert(labels={"bot": "b"}),
+        alert(labels={"alertname": "ExporterDown", "condition": "exporter_down", "bot": ""}),
+    )
+    assert together("sms", *alerts) == (
+        "CRITICAL BotDown: 2 bots: a and b. CRITICAL ExporterDown. WARNING HighDrawdown demo. RESOLVED BotDown x. "
+        "Respond within 5 min. Inbox: http://localhost:8080/"
+    )
+    said = (
+        "Critical: Bot Down of 2 bots: a and b; critical: Exporter Down; warning: High Drawdown of demo; "
+        "resolved: Bot Down of x."
+    )
+    assert together("phone", *alerts) == (
+        f"This is your trading bots' monitoring. {said} Please respond within five minutes: the inbox says more. "
+        f"I repeat: {said}"
+    )
+
+
+def test_an_incident_and_its_escalation_have_their_link() -> None:
+    assert together("sms", alert(), ESCALATION) == (
+        "CRITICAL BotDown demo. CRITICAL BotDown (escalated to the manager) demo. Respond within 5 min. "
+        f"Acknowledge: {LINK}"
+    )
+
+
+def test_too_many_kinds_are_counted() -> None:
+    text = together(
+        "sms",
+        *(alert(labels={"alertname": f"Own{number}" + "x" * 30, "condition": f"own_{number}"}) for number in range(30)),
+    )
+    assert len(text) <= words.SMS_LENGTH
+    assert " more alerts. Respond within 5 min. Inbox: http://localhost:8080/" in text
 
 
 def test_news_ask_for_no_answer() -> None:
@@ -99,6 +147,11 @@ def test_whatever_an_alert_says_is_harmless(
     labels |= {"escalation": bot, "role": name, "alert": description} if escalated else {}
     text = said(channel, alert(labels=labels, annotations={"description": description, "summary": name}))
     assert text.isprintable() and not text.startswith("<")
+    more = alert(labels=labels | {"bot": name}, **RESOLVED)
+    for gathered in (together(channel, alert(labels=labels), more), together(channel, *[more, alert()] * 9)):
+        assert gathered.isprintable() and len(gathered) <= words.LENGTHS[channel] and gathered.count("://") <= 1
+        assert words.gsm(gathered) == gathered or channel == "phone"
+        assert not set("<>&") & set(gathered) or channel == "sms"
     if channel == "sms":
         assert words.septets(text) <= words.SMS_LENGTH and words.gsm(text) == text
         assert text.count("://") <= 1

@@ -32,7 +32,7 @@ this page from [the rules](../prometheus/rules) and [the routes](../alertmanager
   message also goes to the inbox, to Discord and to your webhook. A channel without settings in `.env` is left out;
   where all of an alert's are, it goes to those that are there.
 - A critical alert holds back the warning of the same condition and bot, BotDown a bot's lesser alerts, and a
-  maintenance all of a bot's but its reports.
+  maintenance all of a bot's but its reports. Milestones are held back by neither.
 """
 HEADER = "| alert | severity | it says | after at most | by | cooldown |\n|---|---|---|---|---|---|\n"
 # The concerns in the order of their weight; others follow, and the monitoring itself is the last.

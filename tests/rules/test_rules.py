@@ -25,6 +25,7 @@ STACK_ALERTS = {
     "ConfigReloadFailed",
     "ExporterDown",
     "NotificationsFailing",
+    "ResponderDown",
     "RuleEvaluationFailing",
     "Watchdog",
 }
