@@ -128,7 +128,7 @@ def test_while_the_file_can_not_be_read_alertmanager_sends_again(world: World, t
     database = Database(tmp_path / "responder.sqlite")
     store, ledger = Store(database, 3600), Ledger(database, 3600)
     metrics = Metrics(store, ledger, world.outbox)
-    acknowledger = Acknowledger(ledger, Alertmanager(NOWHERE), Prometheus(NOWHERE))
+    acknowledger = Acknowledger(ledger, Alertmanager(NOWHERE), Prometheus(NOWHERE), store.last_told_of)
     (tmp_path / "password").write_text("the-password")
     access = Access(Sessions(database, tmp_path / "password", b"k"), Attempts(), "the-token", b"k", False)
     app = create_app(store, metrics, access, acknowledger, None, tmp_path, world.webhooks.take)
