@@ -63,7 +63,6 @@ class World:
             )
         connection.close()
 
-
     def tried_often(self) -> None:
         """What waits has been tried for some minutes."""
         with sqlite3.connect(self.path) as connection:
