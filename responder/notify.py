@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -29,6 +30,8 @@ ONCE_SECONDS = 240.0
 GIVE_UP_SECONDS = 3600.0
 # Alertmanager flushes the groups of a storm within a second.
 GATHER_SECONDS = 5.0
+# Calls for one message where the service doesn't answer in time: it may have called each time.
+UNANSWERED_CALLS = 3
 TITLES = {"sms": "SMS", "phone": "phone"}
 
 
@@ -77,7 +80,13 @@ def deliver(app: Flask, outbox: Outbox, file: Path | None, responder_url: str, r
         raise DeliveryError(f"{channel.upper()}_URL is not set in .env")
     with app.app_context():
         text = _text(channel, rows, responder_url)
-    service.send(url, numbers[target], text)
+    began = time.monotonic()
+    try:
+        service.send(url, numbers[target], text)
+    except DeliveryError as error:
+        if channel == "phone" and time.monotonic() - began >= service.READ_SECONDS:
+            raise DeliveryError(str(error), attempts=UNANSWERED_CALLS) from None
+        raise
 
 
 def _text(channel: Channel, rows: Sequence[Delivery], responder_url: str) -> str:

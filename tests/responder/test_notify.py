@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from responder import service
+from responder.courier import DeliveryError
 from responder.service import hide
 from tests.responder.application import AUTHORIZED, Responder
 from tests.responder.samples import RESOLVED, alert, body
@@ -190,6 +192,23 @@ def test_what_failed_is_tried_again_and_shown(responder: Responder, twilio: Twil
     (message,) = twilio.messages
     assert message["To"] == ANNA
     assert "delivered" in responder.person().get("/deliveries?state=delivered").text
+
+
+def test_somebody_who_may_have_been_called_is_not_called_for_an_hour(
+    responder: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unanswered(*_: str) -> None:
+        raise DeliveryError("no answer in time")
+
+    monkeypatch.setattr(service, "send", unanswered)
+    monkeypatch.setattr(service, "READ_SECONDS", 0)
+    for path, state in ((CALL, "given up"), (SMS, "waiting")):
+        send(responder, path, body())
+        for _ in range(3):
+            with responder.outbox._database.writing() as connection:
+                connection.execute("UPDATE outbox SET next_attempt = 0")
+            Responder(responder.folder).couriers[path == CALL].step()
+        assert responder.outbox.latest(limit=1)[0].state == state
 
 
 def test_a_service_that_is_not_there(responder: Responder, twilio: TwilioServer) -> None:

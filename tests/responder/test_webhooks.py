@@ -116,6 +116,12 @@ def test_a_webhook_may_be_for_some_bots(world: World) -> None:
     ]
 
 
+def test_a_test_message_is_nothing_to_act_on(world: World) -> None:
+    world.subscribe(ALERTS)
+    world.take(alert(labels={"condition": "test_message"}))
+    assert world.told == ["ledger: test demo"]
+
+
 def test_a_report_is_no_alert(world: World) -> None:
     world.subscribe({**ALERTS, "kinds": ["alerts", "reports"]})
     world.take(alert(labels={"condition": "daily_summary"}), alert(labels={"condition": "milestone_reached"}))
