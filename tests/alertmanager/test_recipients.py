@@ -13,7 +13,14 @@ contacts:
     - {name: Gone, email: gone@example.org}
     - {name: Anna, email: anna@example.org}
 """
-STEP = {"alertname": "EscalationNoResponse", "severity": "warning", "escalation": "step_1", "role": "manager"}
+# Of another bot: the critical would hold back a warning of the same.
+STEP = {
+    "bot": "other",
+    "alertname": "EscalationNoResponse",
+    "severity": "warning",
+    "escalation": "step_1",
+    "role": "manager",
+}
 
 
 def test_one_refused_recipient_keeps_nobody_else_from_being_told(tmp_path: Path) -> None:

@@ -169,7 +169,8 @@ class Typing:
                 return {**labels, target: None if before is None and not always else values}
             case "label_join":
                 labels = self.labels(args[0])
-                self._has(labels, [arg.val for arg in args[3:]], node)
+                # What these lack counts as empty; but it must be a label of something.
+                self._has(_union(labels, *self._series.values()), [arg.val for arg in args[3:]], node)
                 return {**labels, args[1].val: None}
             case "absent" | "absent_over_time":
                 self.labels(args[0])

@@ -39,24 +39,71 @@ VALUES: dict[str, frozenset[str]] = {
     "window": frozenset({"1h", "24h"}),
 }
 # What the others of the stack say of themselves, by job, as far as it is asked for; a test holds it against real ones.
+_BUILD = ("branch", "goarch", "goos", "goversion", "revision", "tags", "version")
 OF_THE_STACK: dict[str, dict[str, tuple[str, ...]]] = {
     "alertmanager": {
+        "alertmanager_alerts": ("state",),
+        "alertmanager_build_info": _BUILD,
+        "alertmanager_cluster_enabled": (),
+        "alertmanager_cluster_members": (),
         "alertmanager_config_last_reload_successful": (),
+        "alertmanager_notification_latency_seconds_bucket": ("integration", "le"),
         "alertmanager_notification_requests_failed_total": ("integration",),
         "alertmanager_notification_requests_total": ("integration",),
         "alertmanager_notifications_failed_total": ("integration", "reason"),
+        "alertmanager_notifications_suppressed_total": ("reason",),
         "alertmanager_notifications_total": ("integration",),
+        "alertmanager_silences": ("state",),
     },
     "prometheus": {
+        "prometheus_build_info": _BUILD,
         "prometheus_config_last_reload_successful": (),
+        "prometheus_engine_query_duration_seconds": ("quantile", "slice"),
+        "prometheus_notifications_dropped_total": (),
+        "prometheus_notifications_errors_total": ("alertmanager",),
+        "prometheus_notifications_sent_total": ("alertmanager",),
         "prometheus_rule_evaluation_failures_total": ("rule_group",),
+        "prometheus_rule_group_interval_seconds": ("rule_group",),
+        "prometheus_rule_group_iterations_missed_total": ("rule_group",),
+        "prometheus_rule_group_last_duration_seconds": ("rule_group",),
+        "prometheus_target_scrapes_sample_duplicate_timestamp_total": (),
+        "prometheus_target_scrapes_sample_out_of_bounds_total": (),
+        "prometheus_target_scrapes_sample_out_of_order_total": (),
+        "prometheus_tsdb_head_chunks_storage_size_bytes": (),
+        "prometheus_tsdb_head_samples_appended_total": ("type",),
+        "prometheus_tsdb_head_series": (),
+        "prometheus_tsdb_lowest_timestamp_seconds": (),
+        "prometheus_tsdb_storage_blocks_bytes": (),
+        "prometheus_tsdb_wal_storage_size_bytes": (),
     },
     "responder": {
+        "trading_bot_acknowledged_timestamp_seconds": ("bot", "by", "condition", "severity"),
         "trading_bot_responder_deliveries_total": ("channel", "result"),
+        "trading_bot_responder_deliveries_waiting": ("channel",),
         "trading_bot_responder_errors_total": ("reason",),
+        "trading_bot_responder_last_received_timestamp_seconds": (),
+        "trading_bot_responder_logins_total": ("result",),
         "trading_bot_responder_messages_total": ("status", "severity"),
     },
 }
+# There only once something was held back, acknowledged or received, or where two Alertmanagers are a cluster.
+SOMETIMES = frozenset(
+    {
+        "alertmanager_cluster_members",
+        "alertmanager_notifications_suppressed_total",
+        "trading_bot_acknowledged_timestamp_seconds",
+        "trading_bot_responder_last_received_timestamp_seconds",
+    }
+)
+# Of each process, and of each scrape.
+OF_EACH = (
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "up",
+)
 
 
 class Group(NamedTuple):
@@ -105,8 +152,7 @@ def emitted() -> Mapping[str, Labels]:
     for job, metrics in OF_THE_STACK.items():
         for name, stated in metrics.items():
             series[name] = {"job": frozenset({job}), "instance": None, **dict.fromkeys(stated)}
-    series["up"] = {"job": frozenset(jobs()), "instance": None}
-    return series
+    return series | {name: {"job": frozenset(jobs()), "instance": None} for name in OF_EACH}
 
 
 def job_of(metric: str) -> str:
