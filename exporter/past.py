@@ -31,6 +31,8 @@ DAYS = 30
 STEP = 300
 # What promtool can make one block of, in hours: a file is a block, so that neither takes much memory.
 BLOCK = 54
+# Of 50 MB each.
+PROCESSES = 2
 # Rules that record what the exporter serves, as it is. The others are evaluated from the first start on.
 RECORDED = {
     "trading_bot_drawdown_ratio": "bot:drawdown:ratio",
@@ -83,7 +85,7 @@ def make(path: Path, data: Path, prometheus: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     until = int(time.time()) // STEP * STEP
     spans = list(_spans(until - DAYS * DAY, until))
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(spans))) as pool:
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, PROCESSES)) as pool:
         list(pool.map(_write, *zip(*((path, data, out, *span) for span in spans), strict=True)))
 
 

@@ -13,6 +13,7 @@ make_blocks() {
   mv "$new"/* "$data"
 }
 
+rm -rf "$new"
 set -- "$from"/*.om
 [ -e "$1" ] || exit 0
 fault=$(make_blocks 2>&1) ||
