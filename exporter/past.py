@@ -76,7 +76,7 @@ def make(path: Path, data: Path, prometheus: Path, out: Path) -> None:
         prometheus: Prometheus's data.
         out: where the files go.
     """
-    if prometheus.exists() and any(entry.is_dir() for entry in prometheus.iterdir()):
+    if prometheus.exists() and any(prometheus.iterdir()):
         return
     # That they began 30 days ago is remembered from here on.
     if not all(isinstance(reader.config, DemoBot) for reader in Bots(path, data).readers.values()):
