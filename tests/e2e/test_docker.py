@@ -61,6 +61,7 @@ def running(project: Project) -> Project:
     output = project.up()
     for name in ("exporter", "responder", "alertmanager", "prometheus"):
         assert f"http://localhost:{project.ports[name]}" in output
+    assert "simulating the demo bot's past 30 days" in output
     return project
 
 
@@ -127,6 +128,11 @@ def test_all_are_healthy_and_the_bot_is_seen(running: Project) -> None:
     states = {name: container["State"] for name, container in containers(running).items()}
     assert {states.pop(name)["ExitCode"] for name in ONCE} == {0}
     assert {state["Health"]["Status"] for state in states.values()} == {"healthy"}
+
+
+def test_the_demo_bots_past_is_there(running: Project) -> None:
+    assert running.query("count_over_time((trading_bot_up==1)[30d:5m])>30*288-10")
+    assert "could not be" not in compose(running, "logs", "past", "past-blocks")
 
 
 def test_every_scrape_target_is_up(running: Project) -> None:

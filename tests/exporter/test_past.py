@@ -34,12 +34,13 @@ def run(folder: Path, monitoring: object) -> list[str]:
     return [line for file in files for line in file.read_text().splitlines() if line != "# EOF"]
 
 
-def test_it_is_what_a_scrape_would_have_served(short: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("short")
+def test_it_is_what_a_scrape_would_have_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = run(tmp_path, DEMO)
     at = lines[-1].rpartition(" ")[2]
     written = {line.removesuffix(f" {at}") for line in lines if line.endswith(f" {at}")}
     bots = Bots(tmp_path / "monitoring.yml", tmp_path / "data")
-    set_clock(monkeypatch, float(at))
+    set_clock(monkeypatch, "exporter.sources.demo", lambda: float(at))
     groups = ["bot", "trading", "model", "market", "system"]
     served = scrape(bots, ['de"mo'], groups, soon()).decode().splitlines()
     expected = set()
@@ -80,7 +81,7 @@ def test_a_fault_is_told_and_leaves_nothing(tmp_path: Path, capsys: pytest.Captu
     assert "could not be made; all else goes on: " in capsys.readouterr().out
 
 
-def test_each_file_is_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_file_is_a_block() -> None:
     block = past.BLOCK * 3600
     spans = list(past._spans(block - 900, 2 * block + 300))
     assert spans == [(block - 900, block), (block, 2 * block), (2 * block, 2 * block + 300)]
