@@ -5,8 +5,8 @@ import subprocess
 
 from native.settings import Settings
 
-# For each of the two steps. Who has a machine so slow, or so busy, starts without a past.
-SECONDS = 90
+# For each of the two steps, which take some seconds. On a machine so busy that this is too short, there is no past.
+SECONDS = 180
 
 
 def make(settings: Settings) -> None:
