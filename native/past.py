@@ -5,7 +5,7 @@ import subprocess
 
 from native.settings import Settings
 
-# For each of the two steps, which take some seconds. On a machine so busy that this is too short, there is no past.
+# For each of the two steps. On a machine so busy that this is too short, there is no past.
 SECONDS = 180
 
 

@@ -21,7 +21,7 @@ from tests.grafana.dashboards import VALUES, load, panels
 from tests.stack import ROOT, free_port, wait_for
 
 # Their stories are those of so many simulated bots, told under many names: the shape of the data is what matters. To
-# make all takes most of an hour of a busy machine; with fewer bots times are lower in proportion.
+# make all takes long; BENCH_BOTS makes fewer.
 DASHBOARDS = Path(os.environ.get("BENCH_DASHBOARDS", ROOT / "grafana" / "dashboards"))
 BOTS = int(os.environ.get("BENCH_BOTS", "100"))
 STORIES = 1
