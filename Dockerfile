@@ -8,6 +8,7 @@ COPY requirements.lock ./
 # The folders belong to the user who writes there, so that volumes mounted on them do too.
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock \
   && install -d -o 65533 -g 65533 -m 0700 /data \
+  && install -d -o 65533 -g 65534 -m 0770 /past \
   && install -d -o 65534 -g 65534 -m 0700 /inbox /out /out/alertmanager /out/grafana /out/prometheus /out/responder
 
 COPY docs/runbooks docs/runbooks

@@ -247,6 +247,7 @@ docker_up() {
     done <<<"$ports"
     say "All is healthy; configuration was read again."
   else
+    docker compose logs --no-log-prefix past past-blocks
     say "All is healthy, $((SECONDS - begun)) s after the start."
   fi
   addresses "$ports"
@@ -273,7 +274,7 @@ docker_status() {
   local ports service state health status port bad=0
   ports=$(published)
   while IFS='|' read -r service state health status; do
-    [ "$service" != init ] || continue
+    case $service in init | past | past-blocks) continue ;; esac
     port=$(awk -v service="$service" '$1 == service { print $2 }' <<<"$ports")
     [ "${health:-$state}" = healthy ] || bad=1
     printf '%-13s %-13s %-22s %s\n' "$(capital "$service")" "${health:-$state}" "http://localhost:$port" "$status"

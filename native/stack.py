@@ -12,7 +12,7 @@ from datetime import datetime
 import requests
 from requests.auth import HTTPBasicAuth
 
-from native import binaries, ports, private
+from native import binaries, past, ports, private
 from native.applied import PROCESSES, Applied
 from native.errors import StackError
 from native.settings import RELOADABLE, SERVICES, Service, Settings
@@ -153,6 +153,7 @@ class Stack:
         for name in ("log", "run", *(f"data/{service.name}" for service in SERVICES)):
             (self.settings.stack / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            past.make(self.settings)
             self.supervisor.start()
             self._bring_up(services)
         except BaseException:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from tests.bench.dashboards import dashboards
 from tests.bench.incident import death, up
 from tests.bench.rules import rules
 from tests.bench.scrape import bots, history, requests_per_second, start, url
@@ -17,6 +18,7 @@ MEASURES: dict[str, Callable[[int], None]] = {
     "history": history,
     "requests": requests_per_second,
     "rules": rules,
+    "dashboards": dashboards,
     "up": up,
     "death": death,
 }

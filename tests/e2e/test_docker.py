@@ -19,6 +19,8 @@ from tests.stack import wait_for
 RULE = "groups:\n  - name: new\n    rules:\n      - {record: brand_new, expr: vector(1)}\n"
 GOOD = "bots:\n  - {name: demo, type: demo}\n"
 LIMIT_BYTES = 500 * 1000 * 1000
+# They end before the others begin.
+ONCE = ("init", "past", "past-blocks")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -59,6 +61,7 @@ def running(project: Project) -> Project:
     output = project.up()
     for name in ("exporter", "responder", "alertmanager", "prometheus"):
         assert f"http://localhost:{project.ports[name]}" in output
+    assert "simulating the demo bot's past 30 days" in output
     return project
 
 
@@ -123,8 +126,13 @@ def test_all_are_healthy_and_the_bot_is_seen(running: Project) -> None:
     code, status = running.stack("status")
     assert code == 0, status
     states = {name: container["State"] for name, container in containers(running).items()}
-    assert states.pop("init")["ExitCode"] == 0
+    assert {states.pop(name)["ExitCode"] for name in ONCE} == {0}
     assert {state["Health"]["Status"] for state in states.values()} == {"healthy"}
+
+
+def test_the_demo_bots_past_is_there(running: Project) -> None:
+    assert running.query("count_over_time((trading_bot_up==1)[30d:5m])>30*288-10")
+    assert "could not be" not in compose(running, "logs", "past", "past-blocks")
 
 
 def test_every_scrape_target_is_up(running: Project) -> None:
@@ -140,7 +148,7 @@ def test_containers_can_do_little(running: Project) -> None:
     for name, container in containers(running).items():
         host = container["HostConfig"]
         # The exporter sees the machine's processes: those of its own user would be open to it.
-        user = "65533" if name == "exporter" else "65534"
+        user = "65533" if name in ("exporter", "past") else "65534"
         assert container["Config"]["User"].split(":")[0] == user, name
         assert host["ReadonlyRootfs"], name
         assert host["CapDrop"] == ["ALL"], name
@@ -150,7 +158,7 @@ def test_containers_can_do_little(running: Project) -> None:
         assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}, name
         published = [binding for ports in host["PortBindings"].values() for binding in ports]
         assert {binding["HostIp"] for binding in published} <= {"127.0.0.1"}, name
-        if name != "init":
+        if name not in ONCE:
             users = run("docker", "top", container["Id"], "-eo", "uid,pid").stdout.splitlines()[1:]
             assert {line.split()[0] for line in users} == {user}, name
             assert host["RestartPolicy"]["Name"] == "unless-stopped", name
@@ -179,14 +187,14 @@ def test_the_exporter_has_no_secrets_of_others(running: Project) -> None:
 
 def test_memory_limits_add_up_to_less_than_500_mb(project: Project) -> None:
     services = json.loads(compose(project, "config", "--format", "json"))["services"]
-    limits = {name: int(service["mem_limit"]) for name, service in services.items() if name != "init"}
+    limits = {name: int(service["mem_limit"]) for name, service in services.items() if name not in ONCE}
     assert sum(limits.values()) <= LIMIT_BYTES, limits
     assert [name for name, service in services.items() if service.get("image", "").endswith("latest")] == []
 
 
 def test_second_up_changes_nothing(running: Project) -> None:
     def started() -> dict[str, str]:
-        return {name: one["State"]["StartedAt"] for name, one in containers(running).items() if name != "init"}
+        return {name: one["State"]["StartedAt"] for name, one in containers(running).items() if name not in ONCE}
 
     before = started(), password(running)
     assert "All is healthy" in running.up()
