@@ -23,7 +23,7 @@ status: ## a line for each component
 logs: ## the last lines of the logs (SERVICE=prometheus for one, FOLLOW=1 to go on)
 	@FOLLOW=$(FOLLOW) ./stack.sh logs $(SERVICE)
 
-check: ## validate monitoring.yml; tells every fault with its line
+check: ## validate monitoring.yml and .env; tells every fault, those of monitoring.yml with their line
 	@./stack.sh venv
 	@.venv/bin/python -m native check
 

@@ -20,7 +20,7 @@ def _arguments() -> argparse.Namespace:
     logs.add_argument("service", nargs="?", choices=[service.name for service in SERVICES])
     logs.add_argument("--lines", type=int, default=50, help="how many of each (50)")
     logs.add_argument("--follow", action="store_true", help="go on with what comes")
-    commands.add_parser("check", help="validate monitoring.yml, with the passwords of .env")
+    commands.add_parser("check", help="validate monitoring.yml and .env")
     test = commands.add_parser("test-alert", help="send a test message through each channel; exit 1 if one fails")
     test.add_argument("--only", default="", metavar="CHANNEL", help="one channel, such as telegram (all)")
     commands.add_parser("tools", help="fetch Prometheus, Alertmanager and their tools into .stack/bin")

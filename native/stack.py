@@ -3,6 +3,7 @@
 import fcntl
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,8 +110,11 @@ class Stack:
         return ""
 
     def check(self) -> None:
-        """Validates monitoring.yml with the variables of .env. Raises StackError with its faults."""
-        _say(self._check())
+        """Validates monitoring.yml and .env, as `up` does first. Raises StackError with the faults."""
+        valid = self._check()
+        with tempfile.TemporaryDirectory(prefix="check-") as folder:
+            self._init(folder)
+        _say(f"{valid}\n.env: OK")
 
     def _check(self) -> str:
         # As the exporter will run: a bot's password that only the shell has is missing here already.
@@ -126,10 +130,13 @@ class Stack:
     def _prepare(self) -> None:
         """Checks the configuration and makes what the processes read; `init` has Alertmanager's part checked itself."""
         self._check()
-        init = [self.settings.environment["PYTHON"], "-m", "init", "--out", ".stack/out"]
-        _say(self._run(init, self.settings.environment))
+        _say(self._init(".stack/out"))
         promtool = [".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"]
         self._run(promtool, self._processes())
+
+    def _init(self, folder: str) -> str:
+        command = [self.settings.environment["PYTHON"], "-m", "init", "--out", folder]
+        return self._run(command, self.settings.environment)
 
     def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
         done = subprocess.run(  # noqa: S603

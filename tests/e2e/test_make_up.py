@@ -262,7 +262,9 @@ def test_check_knows_the_passwords_of_env(stopped: Project) -> None:
     stopped.write("monitoring.yml", bot)
     assert "MY_PASSWORD, which is not set; set it in .env" in stopped.make("check")[1]
     stopped.env(MY_PASSWORD="secret")
-    assert stopped.make("check") == (0, "monitoring.yml: OK, 1 bot\n")
+    assert stopped.make("check") == (0, "monitoring.yml: OK, 1 bot\n.env: OK\n")
+    stopped.env(MY_PASSWORD="secret", SMTP_HOST="mail.example.org")
+    assert "SMTP_FROM and SMTP_TO are not set, which email needs" in stopped.make("check")[1]
 
 
 def test_a_wrong_retention_is_told_before_anything_stops(running: Project) -> None:
