@@ -186,9 +186,9 @@ class Acknowledger:
             return [], []
         known, forgotten = [], []
         now = time.time()
-        for alert in self._ledger.alerts(current):
+        alerts = self._ledger.alerts(current)
+        for alert, memory in zip(alerts, self._alertmanager.memories(alerts), strict=True):
             told = self._last_told(alert)
-            memory = self._alertmanager.memory(alert.labels)
             if told is None or now - told < memory.sure:
                 known.append(alert)
             elif now - told > memory.none:

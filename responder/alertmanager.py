@@ -184,11 +184,12 @@ class Alertmanager:
         ]
         self._call("POST", "/alerts", json=document_of)
 
-    def memory(self, labels: Mapping[str, str]) -> Memory:
-        """How long the end of an alert with these labels can be told, by the routes that it has now."""
+    def memories(self, alerts: Sequence[Alert]) -> list[Memory]:
+        """How long the end of each of these alerts can be told, by the routes that it has now."""
         status = self._checked(_STATUS, self._call("GET", "/status"))
         try:
-            return memory(yaml.safe_load(status.config.original)["route"], labels)
+            route = yaml.safe_load(status.config.original)["route"]
+            return [memory(route, alert.labels) for alert in alerts]
         except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
             raise AlertmanagerError(f"Alertmanager's routes can't be understood: {error}") from error
 
