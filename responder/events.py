@@ -13,11 +13,9 @@ from typing import Any
 
 from responder.outbox import Entry
 from responder.subscribers import Kind, Subscriber
-from responder.webhook import Alert
+from responder.webhook import RETRY_SECONDS, Alert
 
 CHANNEL = "webhook"
-# Alertmanager sends a message again when the answer was lost; later than this it is a repeat, which is told.
-RETRY_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
