@@ -6,7 +6,6 @@ import datetime as dt
 import signal
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,6 @@ from tests.responder.application import AUTHORIZED, Responder, csrf
 from tests.responder.monitoring import Alerting, Ruling, fires
 from tests.responder.samples import body
 from tests.stack import wait_for
-
-
-@pytest.fixture(scope="module")
-def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
-    with Alerting(tmp_path_factory.mktemp("alertmanager")) as alerting:
-        yield alerting
-
-
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory, alerting: Alerting) -> Iterator[Ruling]:
-    with Ruling(tmp_path_factory.mktemp("prometheus"), alerting) as prometheus:
-        yield prometheus
 
 
 @pytest.fixture

@@ -17,12 +17,6 @@ from tests.serving import serving
 from tests.stack import wait_for
 
 
-@pytest.fixture
-def alerting(tmp_path: Path) -> Iterator[Alerting]:
-    with Alerting(tmp_path / "alertmanager") as alerting:
-        yield alerting
-
-
 @contextmanager
 def opened(app: Flask) -> Iterator[str]:
     """The address of an application on a port of its own."""
