@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from pydantic.alias_generators import to_camel
 from requests.auth import HTTPBasicAuth
 
+from responder.acknowledge.memory import Memory, memory
 from responder.links import quoted
-from responder.memory import Memory, memory
 from responder.times import duration
 from responder.webhook import ENDED, OF, OVER
 

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from responder import ledger
+from responder.acknowledge import ledger
 from responder.alertmanager import Alert
 from responder.database import Database
 from responder.webhook import Notification

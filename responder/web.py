@@ -17,15 +17,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from responder import links
-from responder.acknowledge import Acknowledger
-from responder.acknowledge_page import add_acknowledge_page
+from responder.access.login import Access, add_login
+from responder.access.sessions import PasswordError
+from responder.acknowledge.acknowledger import Acknowledger
+from responder.acknowledge.page import add_acknowledge_page
 from responder.database import StoreError
-from responder.login import Access, add_login
 from responder.metrics import Metrics
 from responder.paging import MAX_PAGE, PAGE_SIZE, paged
 from responder.receiving import MAX_BODY_BYTES, notification
 from responder.runbooks import Runbooks
-from responder.sessions import PasswordError
 from responder.store import Store
 from responder.times import duration
 from responder.webhook import Notification

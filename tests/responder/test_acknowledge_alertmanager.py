@@ -14,8 +14,8 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from responder import acknowledge
-from responder.acknowledge import GONE_SECONDS
+from responder.acknowledge import acknowledger
+from responder.acknowledge.acknowledger import GONE_SECONDS
 from responder.alertmanager import AlertmanagerError, Incident
 from tests.responder.application import AUTHORIZED, Responder, csrf
 from tests.responder.monitoring import Alerting, Ruling, fires
@@ -122,7 +122,7 @@ def test_a_silence_is_renewed(responder: Responder, alerting: Alerting, monkeypa
     (first,) = alerting.silences("long")
     responder.acknowledger.watch()
     assert alerting.silences("long") == [first]
-    monkeypatch.setattr(acknowledge, "RENEW_SECONDS", 1000)
+    monkeypatch.setattr(acknowledger, "RENEW_SECONDS", 1000)
     responder.acknowledger.watch()
     (second,) = alerting.silences("long")
     assert second["endsAt"] > first["endsAt"] and second["annotations"] == first["annotations"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from responder import ends
+from responder.acknowledge import ends
 from responder.alertmanager import Alert, Incident
 from responder.prometheus import Rule
 from tests.responder.application import AUTHORIZED, Responder

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from responder import events
 from responder.database import Database
-from responder.outbox import Outbox
-from responder.subscribers import Subscribers
-from responder.trades import ExporterError, Trades
+from responder.outbox.outbox import Outbox
+from responder.webhooks import events
+from responder.webhooks.subscribers import Subscribers
+from responder.webhooks.trades import ExporterError, Trades
 from tests.responder.exporting import Exporting, trade
 from tests.responder.receiver import Receiver
 from tests.serving import serving

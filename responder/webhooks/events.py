@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from responder.outbox import Entry
-from responder.subscribers import Kind, Subscriber
+from responder.outbox.outbox import Entry
 from responder.webhook import RETRY_SECONDS, Alert
+from responder.webhooks.subscribers import Kind, Subscriber
 
 CHANNEL = "webhook"
 

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from responder.acknowledge.ledger import Acknowledgement, Ledger, Why
 from responder.alertmanager import Alert, Alertmanager, AlertmanagerError, Incident
 from responder.database import StoreError
-from responder.ledger import Acknowledgement, Ledger, Why
 from responder.prometheus import Prometheus
 
 SILENCE_SECONDS = 900.0

@@ -27,10 +27,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import certifi
 
 from exporter.sources.hard_end import hard_end, watch
-from responder.courier import DeliveryError
-from responder.hiding import of_login, without
-from responder.outbox import Delivery
-from responder.subscribers import Subscriber, Subscribers, SubscribersError
+from responder.outbox.courier import DeliveryError
+from responder.outbox.hiding import of_login, without
+from responder.outbox.outbox import Delivery
+from responder.webhooks.subscribers import Subscriber, Subscribers, SubscribersError
 
 TIMEOUT_SECONDS = 10.0
 # What the receiver says is wrong with our request is so the next time too, unless somebody is just repairing it, or

@@ -17,11 +17,11 @@ from pathlib import Path
 from flask import Flask, abort
 from flask.typing import ResponseReturnValue
 
-from responder import contacts, service, words
-from responder.contacts import Channel, ContactsError
-from responder.courier import DeliveryError
 from responder.metrics import Metrics
-from responder.outbox import Delivery, Entry, Outbox
+from responder.outbox.courier import DeliveryError
+from responder.outbox.outbox import Delivery, Entry, Outbox
+from responder.people import contacts, service, words
+from responder.people.contacts import Channel, ContactsError
 from responder.receiving import check_token, notification
 from responder.webhook import RETRY_SECONDS, Alert, Notification
 

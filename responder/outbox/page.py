@@ -7,7 +7,7 @@ from typing import get_args
 
 from flask import Flask, render_template, request
 
-from responder.outbox import Outbox, State
+from responder.outbox.outbox import Outbox, State
 from responder.paging import paged
 
 STATES: tuple[State, ...] = get_args(State)
