@@ -15,27 +15,28 @@ from types import FrameType
 import waitress
 from flask import Flask
 
-from responder import links, webhooks
-from responder.acknowledge import Acknowledger, Watcher
+from responder import links
+from responder.access.attempts import Attempts
+from responder.access.login import Access
+from responder.access.sessions import PasswordError, Sessions, kept_key
+from responder.acknowledge.acknowledger import Acknowledger, Watcher
+from responder.acknowledge.ends import WATCH_SECONDS, Ends
+from responder.acknowledge.ledger import Ledger
 from responder.alertmanager import Alertmanager
-from responder.attempts import Attempts
-from responder.contacts import CHANNELS
-from responder.courier import Courier, stop
 from responder.database import Database, StoreError
-from responder.deliveries_page import add_deliveries_page
-from responder.ends import WATCH_SECONDS, Ends
-from responder.ledger import Ledger
-from responder.login import Access
 from responder.metrics import Metrics
-from responder.notify import GATHER_SECONDS, GIVE_UP_SECONDS, add_notify, deliver
-from responder.outbox import Outbox
+from responder.outbox.courier import Courier, stop
+from responder.outbox.outbox import Outbox
+from responder.outbox.page import add_deliveries_page
+from responder.people.contacts import CHANNELS
+from responder.people.notify import GATHER_SECONDS, GIVE_UP_SECONDS, add_notify, deliver
 from responder.prometheus import Prometheus
 from responder.receiving import MAX_BODY_BYTES
 from responder.runbooks import Runbooks
-from responder.sessions import PasswordError, Sessions, kept_key
 from responder.store import Store
 from responder.web import create_app
 from responder.webhook import Notification
+from responder.webhooks import webhooks
 
 RUNBOOKS = Path(__file__).resolve().parent.parent / "docs" / "runbooks"
 _UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}

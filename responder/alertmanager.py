@@ -14,8 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from pydantic.alias_generators import to_camel
 from requests.auth import HTTPBasicAuth
 
+from responder.acknowledge.memory import Memory, memory
 from responder.links import quoted
-from responder.memory import Memory, memory
 from responder.times import duration
 from responder.webhook import ENDED, OF, OVER
 
@@ -129,17 +129,7 @@ class Alertmanager:
         They ended now, or when `ended_at` says, by fingerprint.
         """
         now = dt.datetime.now(dt.UTC)
-        document = [
-            {
-                "labels": alert.labels,
-                "annotations": alert.annotations,
-                "startsAt": alert.starts_at.isoformat(),
-                "endsAt": (ended_at or {}).get(alert.fingerprint, now).isoformat(),
-                "generatorURL": alert.generator_url,
-            }
-            for alert in alerts
-        ]
-        if document:
+        if document := [_posted(alert, (ended_at or {}).get(alert.fingerprint, now)) for alert in alerts]:
             self._call("POST", "/alerts", json=document)
 
     def tell_over(self, incident: Incident, alerts: Sequence[Alert], ended_at: float, told_within: float) -> None:
@@ -156,9 +146,9 @@ class Alertmanager:
         now = dt.datetime.now(dt.UTC)
         self._remove(_filters(incident), lambda silence: silence.annotations.get(MARK) == OVER)
         after = now + dt.timedelta(seconds=told_within)
-        silenced = {**incident.labels, OVER: "acknowledged"}
+        over = {OVER: "acknowledged"}
         document = {
-            "matchers": [{"name": n, "value": v, "isRegex": False, "isEqual": True} for n, v in silenced.items()],
+            "matchers": _matchers({**incident.labels, **over}),
             "startsAt": after.isoformat(),
             "endsAt": (after + dt.timedelta(hours=26)).isoformat(),  # beyond the longest group_interval
             "createdBy": "responder",
@@ -167,28 +157,21 @@ class Alertmanager:
         }
         self._call("POST", "/silences", json=document)
         ended = dt.datetime.fromtimestamp(ended_at, dt.UTC)
-        document_of = [
-            {
-                "labels": {**alert.labels, OVER: "acknowledged"},
-                "annotations": {
-                    **alert.annotations,
-                    "lasted": duration((ended - alert.starts_at).total_seconds()),
-                    ENDED: ended.isoformat(),
-                    OF: alert.fingerprint,
-                },
-                "startsAt": alert.starts_at.isoformat(),
-                "endsAt": (after + dt.timedelta(seconds=told_within)).isoformat(),
-                "generatorURL": alert.generator_url,
-            }
-            for alert in alerts
-        ]
-        self._call("POST", "/alerts", json=document_of)
+        until = after + dt.timedelta(seconds=told_within)
+        told = []
+        for alert in alerts:
+            lasted = duration((ended - alert.starts_at).total_seconds())
+            said = {"lasted": lasted, ENDED: ended.isoformat(), OF: alert.fingerprint}
+            changes = {"labels": {**alert.labels, **over}, "annotations": {**alert.annotations, **said}}
+            told.append(_posted(alert.model_copy(update=changes), until))
+        self._call("POST", "/alerts", json=told)
 
-    def memory(self, labels: Mapping[str, str]) -> Memory:
-        """How long the end of an alert with these labels can be told, by the routes that it has now."""
+    def memories(self, alerts: Sequence[Alert]) -> list[Memory]:
+        """How long the end of each of these alerts can be told, by the routes that it has now."""
         status = self._checked(_STATUS, self._call("GET", "/status"))
         try:
-            return memory(yaml.safe_load(status.config.original)["route"], labels)
+            route = yaml.safe_load(status.config.original)["route"]
+            return [memory(route, alert.labels) for alert in alerts]
         except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
             raise AlertmanagerError(f"Alertmanager's routes can't be understood: {error}") from error
 
@@ -203,10 +186,7 @@ class Alertmanager:
         """Silences an incident for its acknowledgement of this number, or renews its old silence; returns the id."""
         now = dt.datetime.now(dt.UTC)
         document = {
-            "matchers": [
-                {"name": name, "value": value, "isRegex": False, "isEqual": True}
-                for name, value in incident.labels.items()
-            ],
+            "matchers": _matchers(incident.labels),
             "startsAt": (old.starts_at if old else now).isoformat(),
             "endsAt": (now + dt.timedelta(seconds=seconds)).isoformat(),
             "createdBy": person,
@@ -262,6 +242,21 @@ class Alertmanager:
             return adapter.validate_json(content or b"")
         except ValidationError as error:
             raise AlertmanagerError("What answers is not Alertmanager: its answer has another form.") from error
+
+
+def _posted(alert: Alert, ends_at: dt.datetime) -> dict[str, Any]:
+    """An alert as Alertmanager takes it."""
+    return {
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "startsAt": alert.starts_at.isoformat(),
+        "endsAt": ends_at.isoformat(),
+        "generatorURL": alert.generator_url,
+    }
+
+
+def _matchers(labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()]
 
 
 def _filters(incident: Incident) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 
+from responder.acknowledge.ledger import Ledger
 from responder.database import StoreError
-from responder.ledger import Ledger
-from responder.outbox import Outbox
+from responder.outbox.outbox import Outbox
 from responder.store import Store
 from responder.webhook import Notification
 

@@ -9,7 +9,7 @@ from flask import abort, jsonify, make_response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from responder.login import is_program
+from responder.access.login import is_program
 from responder.metrics import Metrics
 from responder.webhook import Notification
 

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from responder import ledger
+from responder.acknowledge import ledger
 from responder.alertmanager import Alert
 from responder.database import Database
 from responder.webhook import Notification
@@ -64,6 +64,11 @@ FROM messages LEFT JOIN acknowledgements AS acknowledged ON acknowledged.id = (
 )
 WHERE (:bot = '' OR messages.bot = :bot) AND (:severity = '' OR messages.severity = :severity)
 ORDER BY messages.id DESC LIMIT :limit OFFSET :offset
+"""  # noqa: S608 - of our own words alone
+_LAST_TOLD_OF = f"""
+WITH alert AS (SELECT :of AS fingerprint, :at AS starts_at)
+SELECT CASE WHEN NOT max(status = 'resolved') THEN max(last_told) END
+FROM messages, alert WHERE {_SAME.format("alert")}
 """  # noqa: S608 - of our own words alone
 
 
@@ -140,11 +145,9 @@ class Store:
 
     def last_told_of(self, alert: Alert) -> float | None:
         """When it was last told that it fires, in Unix seconds; None where nobody heard it, or its end was told."""
-        this = "fingerprint = :of AND abs(starts_at - :at) < 0.002"
-        query = f"SELECT max(last_told) FROM messages WHERE {this} AND NOT EXISTS (SELECT 1 FROM messages WHERE {this} AND status = 'resolved')"  # noqa: S608, E501 - of our own words alone
         values = {"of": alert.fingerprint, "at": alert.starts_at.timestamp()}
         with self._database.reading() as connection:
-            told: float | None = connection.execute(query, values).fetchone()[0]
+            told: float | None = connection.execute(_LAST_TOLD_OF, values).fetchone()[0]
         return told
 
     def choices(self, column: str) -> list[str]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,20 +17,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from responder import links
-from responder.acknowledge import Acknowledger
-from responder.acknowledge_page import add_acknowledge_page
+from responder.access.login import Access, add_login
+from responder.access.sessions import PasswordError
+from responder.acknowledge.acknowledger import Acknowledger
+from responder.acknowledge.page import add_acknowledge_page
 from responder.database import StoreError
-from responder.login import Access, add_login
 from responder.metrics import Metrics
+from responder.paging import MAX_PAGE, PAGE_SIZE, paged
 from responder.receiving import MAX_BODY_BYTES, notification
 from responder.runbooks import Runbooks
-from responder.sessions import PasswordError
 from responder.store import Store
 from responder.times import duration
 from responder.webhook import Notification
 
-PAGE_SIZE = 50
-MAX_PAGE = 100_000
 # No script at all, and nothing from elsewhere: what an alert says can't act on the page.
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -116,13 +116,11 @@ def _add_pages(app: Flask, store: Store, runbooks: Runbooks) -> None:
     @app.get("/")
     def inbox() -> str:
         bot, severity = request.args.get("bot", ""), request.args.get("severity", "")
-        page = min(max(request.args.get("page", 1, int), 1), MAX_PAGE)
-        found = store.messages(bot=bot, severity=severity, limit=PAGE_SIZE + 1, offset=(page - 1) * PAGE_SIZE)
+        found, pages = paged(partial(store.messages, bot=bot, severity=severity))
         return render_template(
             "inbox.html",
-            messages=found[:PAGE_SIZE],
-            more=len(found) > PAGE_SIZE,
-            page=page,
+            messages=found,
+            **pages,
             bot=bot,
             severity=severity,
             bots=store.choices("bot"),

@@ -17,6 +17,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 # which it is found again here.
 OVER = "over"
 ENDED, OF = "ended", "of"
+# Alertmanager sends a message again when the answer was lost; later than this it is a repeat, which is told.
+RETRY_SECONDS = 240.0
 
 
 class _Model(BaseModel):

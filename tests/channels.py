@@ -25,6 +25,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.serving import Serving
+
 T = TypeVar("T")
 
 
@@ -78,7 +80,7 @@ class Request:
     body: bytes
 
 
-class HttpServer(Inbox[T]):
+class HttpServer(Inbox[T], Serving):
     """An HTTP server on a free port of 127.0.0.1; subclasses say how to answer a POST."""
 
     def __init__(self) -> None:
@@ -88,7 +90,6 @@ class HttpServer(Inbox[T]):
 
     def _listen(self, port: int) -> None:
         self._server = _Server(("127.0.0.1", port), _handler(self._post))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
     def url(self) -> str:
@@ -112,15 +113,6 @@ class HttpServer(Inbox[T]):
             status, details = self.refusals.pop(0)
             return status, self.refusal(status, details)
         return self.answer(request)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 class TelegramServer(HttpServer[dict[str, Any]]):

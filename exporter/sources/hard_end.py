@@ -41,7 +41,7 @@ _LONGEST_HEADER = 8 * 1024
 
 @contextlib.contextmanager
 def hard_end(end: float) -> Iterator[None]:
-    """Shut down the connection of the call made within, over a session with `HardEndAdapter`.
+    """Shut down the connection of the call made within, over a session with `HardEndAdapter` or one to `watch`.
 
     Args:
         end: the `time.monotonic()` at which that happens; the caller's reading then fails, or just ends.
@@ -57,7 +57,8 @@ def hard_end(end: float) -> Iterator[None]:
         _made_by.call = None
 
 
-def _watch(connection: socket.socket | None) -> None:
+def watch(connection: socket.socket | None) -> None:
+    """Take this for the connection of the call that this thread makes; raises TimeoutError where its time is up."""
     call: _Call | None = getattr(_made_by, "call", None)
     if call is not None:
         call.connection = connection
@@ -70,7 +71,7 @@ class _Options(list[tuple[int, int, int | bytes]]):
     """A new socket's options. urllib3 sets them just before it tries an address: past the end it tries no more."""
 
     def __iter__(self) -> Iterator[tuple[int, int, int | bytes]]:
-        _watch(None)
+        watch(None)
         return super().__iter__()
 
 
@@ -102,7 +103,7 @@ class _Connection(HTTPConnection):
     response_class = _Response
 
     def getresponse(self) -> Any:
-        _watch(self.sock)
+        watch(self.sock)
         return super().getresponse()
 
 
@@ -110,7 +111,7 @@ class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
     def getresponse(self) -> Any:
-        _watch(self.sock)
+        watch(self.sock)
         return super().getresponse()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ import pytest
 
 from tests.alertmanager.harness import Alerting, bot_down
 from tests.channels import TelegramServer
+from tests.serving import serving
 from tests.stack import wait_for
 
 
@@ -35,12 +35,9 @@ def redirecting(status: int, asked: list[str]) -> Iterator[str]:
         def log_message(self, *_arguments: Any) -> None:
             """Stays silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(("status", "token"), [(302, ""), (307, "the-token")])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from exporter.config.contacts import ROLES
 from init.receivers import role_of
 from init.routes import FAILING, LOOK_AGAIN, LOOK_AGAIN_SECONDS, QUIETER, REPORTS
+from tests import generated
 from tests.alertmanager.walk import behind, routes
 from tests.rules.alerts_table import CHANNELS, Alert, after, alertmanager, alerts, duration
 from tests.rules.delays import seconds
@@ -141,18 +142,5 @@ def page() -> str:
     return "".join(parts)
 
 
-def main() -> int:
-    """Write the page, or check that it is as it would be written."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(), "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == page():
-        return 0
-    print(
-        "docs/who-hears-what.md: not as derived from rules and routes; run python -m tests.alertmanager.who_hears_what"
-    )
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(PAGE, page(), "tests.alertmanager.who_hears_what"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from tests.serving import Serving
 
 
-class Page:
+class Page(Serving):
     """A page of series for Prometheus, at /metrics of any query. A context manager."""
 
     def __init__(self) -> None:
@@ -29,7 +31,6 @@ class Page:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def set(self, name: str, value: float, **labels: str) -> None:
         """Sets a series."""
@@ -45,11 +46,3 @@ class Page:
     def kind(self, _path: str) -> str:
         """Its content type."""
         return "text/plain; version=0.0.4"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()

@@ -9,10 +9,10 @@ from __future__ import annotations
 import signal
 import time
 
-from responder.acknowledge import Acknowledger
+from responder.acknowledge.acknowledger import Acknowledger
+from responder.acknowledge.ledger import Ledger
 from responder.alertmanager import Alertmanager, Incident
 from responder.database import Database
-from responder.ledger import Ledger
 from responder.prometheus import Prometheus
 from tests.e2e.messaging import COOLDOWN, EVERYBODY, World
 from tests.e2e.side_by_side import side_by_side

@@ -10,7 +10,7 @@ import pytest
 
 from init.faults import Faults
 from init.run import run
-from responder.subscribers import Subscribers
+from responder.webhooks.subscribers import Subscribers
 
 SECRET = "whsec_" + base64.b64encode(b"not to be seen by anybody else").decode()
 ENVIRON = {"LEDGER_URL": "https://ledger.example.org/in/4711", "LEDGER_SECRET": SECRET}

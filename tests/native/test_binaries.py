@@ -6,7 +6,6 @@ import functools
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +16,7 @@ from native import binaries
 from native.errors import StackError
 from native.releases import Release, checksum
 from tests.native.project import free_ports
+from tests.serving import serving
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -30,12 +30,8 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     folder = tmp_path / "served"
     folder.mkdir()
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder))
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}", folder
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with serving(httpd):
+        yield f"http://127.0.0.1:{httpd.server_port}", folder
 
 
 def release(server: tuple[str, Path], checksums: str = "{}  tool.tar.gz\n") -> Release:

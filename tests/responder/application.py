@@ -12,22 +12,22 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from responder.acknowledge import Acknowledger
+from responder.access.attempts import Attempts
+from responder.access.login import Access
+from responder.access.sessions import Sessions
+from responder.acknowledge.acknowledger import Acknowledger
+from responder.acknowledge.ends import Ends
+from responder.acknowledge.ledger import Ledger
 from responder.alertmanager import Alertmanager
-from responder.attempts import Attempts
-from responder.contacts import CHANNELS
-from responder.courier import Courier
 from responder.database import Database
-from responder.deliveries_page import add_deliveries_page
-from responder.ends import Ends
-from responder.ledger import Ledger
-from responder.login import Access
 from responder.metrics import Metrics
-from responder.notify import add_notify, deliver
-from responder.outbox import Outbox
+from responder.outbox.courier import Courier
+from responder.outbox.outbox import Outbox
+from responder.outbox.page import add_deliveries_page
+from responder.people.contacts import CHANNELS
+from responder.people.notify import add_notify, deliver
 from responder.prometheus import Prometheus
 from responder.runbooks import Runbooks
-from responder.sessions import Sessions
 from responder.store import Store
 from responder.web import create_app
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -13,10 +12,11 @@ from werkzeug.serving import make_server
 
 from exporter.bots import Bots
 from exporter.web import create_app
+from tests.serving import Serving
 from tests.stack import free_port
 
 
-class Exporting:
+class Exporting(Serving):
     """A context manager. Each of its bots writes a state document."""
 
     def __init__(self, folder: Path, *names: str) -> None:
@@ -48,14 +48,7 @@ class Exporting:
         # A new one each time: what it knew before is gone.
         app = create_app(Bots(self._config, self._folder / "data"))
         self._server = make_server("127.0.0.1", self.port, app, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return super().__enter__()
 
 
 def trade(number: int | str, closed_at: float, **changes: Any) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from tests.serving import Serving
 from tests.stack import ROOT
 
 SECRET = "whsec_bm90IHRvIGJlIHNlZW4gYnkgYW55Ym9keSBlbHNl"
@@ -59,7 +60,7 @@ class Attempt:
         return found
 
 
-class Receiver:
+class Receiver(Serving):
     """A context manager; `attempts` are the requests that came, `planned` what happens to the next ones."""
 
     PATH = "/in/my-own-path?key=4711-secret"
@@ -70,7 +71,6 @@ class Receiver:
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
     def url(self) -> str:
@@ -88,15 +88,9 @@ class Receiver:
         path.write_text(json.dumps([{**ledger, "secret": SECRET, **more}]))
         return path
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__()
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

@@ -6,7 +6,6 @@ import datetime as dt
 import signal
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,13 @@ import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from responder import acknowledge
-from responder.acknowledge import GONE_SECONDS
+from responder.acknowledge import acknowledger
+from responder.acknowledge.acknowledger import GONE_SECONDS
 from responder.alertmanager import AlertmanagerError, Incident
 from tests.responder.application import AUTHORIZED, Responder, csrf
 from tests.responder.monitoring import Alerting, Ruling, fires
 from tests.responder.samples import body
 from tests.stack import wait_for
-
-
-@pytest.fixture(scope="module")
-def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
-    with Alerting(tmp_path_factory.mktemp("alertmanager")) as alerting:
-        yield alerting
-
-
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory, alerting: Alerting) -> Iterator[Ruling]:
-    with Ruling(tmp_path_factory.mktemp("prometheus"), alerting) as prometheus:
-        yield prometheus
 
 
 @pytest.fixture
@@ -135,7 +122,7 @@ def test_a_silence_is_renewed(responder: Responder, alerting: Alerting, monkeypa
     (first,) = alerting.silences("long")
     responder.acknowledger.watch()
     assert alerting.silences("long") == [first]
-    monkeypatch.setattr(acknowledge, "RENEW_SECONDS", 1000)
+    monkeypatch.setattr(acknowledger, "RENEW_SECONDS", 1000)
     responder.acknowledger.watch()
     (second,) = alerting.silences("long")
     assert second["endsAt"] > first["endsAt"] and second["annotations"] == first["annotations"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,32 +13,23 @@ from werkzeug.serving import make_server
 from tests.responder.application import PASSWORD, Responder
 from tests.responder.browser import Browser
 from tests.responder.monitoring import Alerting, fires
+from tests.serving import serving
 from tests.stack import wait_for
 
 
-@pytest.fixture
-def alerting(tmp_path: Path) -> Iterator[Alerting]:
-    with Alerting(tmp_path / "alertmanager") as alerting:
-        yield alerting
-
-
 @contextmanager
-def serving(app: Flask) -> Iterator[str]:
+def opened(app: Flask) -> Iterator[str]:
     """The address of an application on a port of its own."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://localhost:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://localhost:{server.port}"
 
 
 @pytest.fixture
 def responder(tmp_path: Path, alerting: Alerting) -> Iterator[str]:
     """Its address."""
     runbooks = Path(__file__).parents[2] / "docs" / "runbooks"
-    with serving(Responder(tmp_path, alerting.url, runbooks=runbooks).app) as url:
+    with opened(Responder(tmp_path, alerting.url, runbooks=runbooks).app) as url:
         yield url
 
 
@@ -71,7 +61,7 @@ def test_from_the_link_to_the_acknowledgement(tmp_path: Path, alerting: Alerting
         # A page at another port of this machine, which the browser sends the cookie along from.
         mallory = Flask("mallory")
         mallory.add_url_rule("/", view_func=lambda: f'<form method=post action="{link}"><input name=name><button>')
-        with serving(mallory) as url:
+        with opened(mallory) as url:
             browser.open(url)
             wait_for("the page", lambda: browser.run("document.forms.length && location.pathname") == "/")
             browser.fill_in(name="Mallory")

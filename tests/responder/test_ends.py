@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from responder import ends
+from responder.acknowledge import ends
 from responder.alertmanager import Alert, Incident
 from responder.prometheus import Rule
 from tests.responder.application import AUTHORIZED, Responder
@@ -20,18 +20,6 @@ from tests.stack import wait_for
 
 WIN_RATE = {"alertname": "LowWinRate", "condition": "low_win_rate", "severity": "warning"}
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
-
-
-@pytest.fixture(scope="module")
-def alerting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
-    with Alerting(tmp_path_factory.mktemp("alertmanager")) as alerting:
-        yield alerting
-
-
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory, alerting: Alerting) -> Iterator[Ruling]:
-    with Ruling(tmp_path_factory.mktemp("prometheus"), alerting) as prometheus:
-        yield prometheus
 
 
 def inhibited(alerting: Alerting, bot: str) -> bool:

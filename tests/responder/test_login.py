@@ -12,9 +12,9 @@ from itsdangerous import URLSafeTimedSerializer
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
-from responder.attempts import BURST, BURST_OF_ALL, MAX_KEYS, SECONDS, SECONDS_OF_ALL, Attempts, Bucket
-from responder.login import OPEN, TOKEN_ONLY, local_path
-from responder.sessions import kept_key
+from responder.access.attempts import BURST, BURST_OF_ALL, MAX_KEYS, SECONDS, SECONDS_OF_ALL, Attempts, Bucket
+from responder.access.login import OPEN, TOKEN_ONLY, local_path
+from responder.access.sessions import kept_key
 from tests.responder.application import AUTHORIZED, PASSWORD, Responder, csrf, log_in
 from tests.responder.samples import body
 
@@ -113,9 +113,9 @@ def test_a_new_password_ends_all(responder: Responder) -> None:
 def test_thirty_days(responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
     client = responder.person()
     now = time.time()
-    monkeypatch.setattr("responder.sessions.time.time", lambda: now + 29 * 86400)
+    monkeypatch.setattr("responder.access.sessions.time.time", lambda: now + 29 * 86400)
     assert client.get("/").status_code == 200
-    monkeypatch.setattr("responder.sessions.time.time", lambda: now + 31 * 86400)
+    monkeypatch.setattr("responder.access.sessions.time.time", lambda: now + 31 * 86400)
     assert client.get("/").status_code == 303
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from responder.database import Database
-from responder.outbox import Delivery, Outbox
+from responder.outbox.outbox import Delivery, Outbox
 from tests.channels import HttpServer, Request
 from tests.responder.samples import alert, body
 from tests.responder.test_process import AUTHORIZED, running

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from responder import service
-from responder.courier import DeliveryError
-from responder.service import hide
+from responder.outbox.courier import DeliveryError
+from responder.people import service
+from responder.people.service import hide
 from tests.responder.application import AUTHORIZED, Responder
 from tests.responder.samples import RESOLVED, alert, body
 from tests.responder.twilio import ANNA, AUTH, BEN, FROM, ME, PHONE_URL, SID, SMS_URL, TwilioServer, contacts

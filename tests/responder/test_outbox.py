@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from responder.courier import Courier, DeliveryError, stop
 from responder.database import Database, StoreError
-from responder.outbox import _PUT, LEAST_ATTEMPTS, Delivery, Entry, Outbox, backoff
+from responder.outbox.courier import Courier, DeliveryError, stop
+from responder.outbox.outbox import _PUT, LEAST_ATTEMPTS, Delivery, Entry, Outbox, backoff
 from tests.stack import wait_for
 
 HOUR = 3600.0

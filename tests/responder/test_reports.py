@@ -16,11 +16,11 @@ import requests
 import yaml
 
 from responder.database import Database
-from responder.outbox import Outbox
+from responder.outbox.outbox import Outbox
 from responder.prometheus import Prometheus, PrometheusError
-from responder.reports import GIVE_UP_SECONDS, Reports
-from responder.subscribers import Subscribers
 from responder.webhook import Alert
+from responder.webhooks.reports import GIVE_UP_SECONDS, Reports
+from responder.webhooks.subscribers import Subscribers
 from tests.binaries import binary
 from tests.responder.monitoring import Service
 from tests.responder.receiver import Receiver

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from responder import bounded, service
-from responder.courier import DeliveryError
-from responder.service import hide
+from responder.outbox.courier import DeliveryError
+from responder.people import bounded, service
+from responder.people.service import hide
 
 # Where all of Apprise's services are loaded, some say that they use what is old.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from responder.courier import Courier, DeliveryError
 from responder.database import Database
-from responder.outbox import Entry, Outbox
-from responder.signed_post import LONGEST_WAIT, SignedPost, _seconds, _shown, signed
-from responder.subscribers import Subscriber, Subscribers
+from responder.outbox.courier import Courier, DeliveryError
+from responder.outbox.outbox import Entry, Outbox
+from responder.webhooks.signed_post import LONGEST_WAIT, SignedPost, _seconds, _shown, signed
+from responder.webhooks.subscribers import Subscriber, Subscribers
 from tests.responder.receiver import SECRET, Misbehaviour, Receiver, status, verified
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,13 +12,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from responder import events
 from responder.database import Database
-from responder.outbox import Outbox
-from responder.subscribers import Subscribers
-from responder.trades import ExporterError, Trades
+from responder.outbox.outbox import Outbox
+from responder.webhooks import events
+from responder.webhooks.subscribers import Subscribers
+from responder.webhooks.trades import ExporterError, Trades
 from tests.responder.exporting import Exporting, trade
 from tests.responder.receiver import Receiver
+from tests.serving import serving
 
 # Documents must not be stale, nor their trades in the future.
 NOW = time.time() - 3 * 86400
@@ -147,17 +147,14 @@ class _Broken(BaseHTTPRequestHandler):
 
 
 def test_a_bot_whose_list_is_broken_does_not_keep_the_others_from_being_told(tmp_path: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Broken) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Broken)
+    with serving(server):
         world = World(tmp_path, f"http://127.0.0.1:{server.server_port}")
         with pytest.raises(ExporterError, match="bots/broken/trades isn't a list of trades"):
             world.look()
         _Broken.closed.append({"id": 7, "closed_at": events.moment(dt.datetime.fromtimestamp(NOW + 1, dt.UTC))})
         with pytest.raises(ExporterError):
             world.look()
-        server.shutdown()
-        thread.join()
     assert [(event["data"]["bot"], event["data"]["id"]) for _, event in world.told] == [("..", 7)]
     assert "/api/v1/bots/%2E%2E/trades?limit=200" in _Broken.asked
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from responder.acknowledge import Watcher
+from responder.acknowledge.acknowledger import Watcher
 from responder.alertmanager import AlertmanagerError
 from tests.responder.application import Responder
 from tests.stack import wait_for

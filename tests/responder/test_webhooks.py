@@ -15,24 +15,24 @@ import pytest
 import requests
 
 from exporter.config.load import load
-from responder import events
-from responder.acknowledge import Acknowledger
+from responder.access.attempts import Attempts
+from responder.access.login import Access
+from responder.access.sessions import Sessions
+from responder.acknowledge.acknowledger import Acknowledger
+from responder.acknowledge.ledger import Ledger
 from responder.alertmanager import Alertmanager
-from responder.attempts import Attempts
 from responder.database import Database
-from responder.ledger import Ledger
-from responder.login import Access
 from responder.metrics import Metrics
-from responder.outbox import Delivery, Outbox
+from responder.outbox.outbox import Delivery, Outbox
 from responder.prometheus import Prometheus
-from responder.reports import Reports
-from responder.sessions import Sessions
 from responder.store import Store
-from responder.subscribers import Subscriber, Subscribers
-from responder.trades import ExporterError
 from responder.web import create_app
 from responder.webhook import Alert, Notification
-from responder.webhooks import Looker, Webhooks
+from responder.webhooks import events
+from responder.webhooks.reports import Reports
+from responder.webhooks.subscribers import Subscriber, Subscribers
+from responder.webhooks.trades import ExporterError
+from responder.webhooks.webhooks import Looker, Webhooks
 from tests.responder.application import NOWHERE
 from tests.responder.exporting import Exporting, trade
 from tests.responder.receiver import PAGE, SECRET, Receiver, status
@@ -153,8 +153,8 @@ def test_while_the_file_can_not_be_read_alertmanager_sends_again(world: World, t
 
 def test_it_looks_on_whatever_happens(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("responder.webhooks.TRADES_SECONDS", 0)
-    monkeypatch.setattr("responder.webhooks.REPORTS_SECONDS", 0)
+    monkeypatch.setattr("responder.webhooks.webhooks.TRADES_SECONDS", 0)
+    monkeypatch.setattr("responder.webhooks.webhooks.REPORTS_SECONDS", 0)
     looks: list[str] = []
     failures: list[str] = []
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from responder import words
-from responder.contacts import CHANNELS, Channel
+from responder.people import words
+from responder.people.contacts import CHANNELS, Channel
 from responder.webhook import Notification
 from tests.responder.application import Responder
 from tests.responder.samples import RESOLVED, alert, body

@@ -13,6 +13,7 @@ import yaml
 
 from exporter.config import sections
 from init.receivers import kind_of, role_of
+from tests import generated
 from tests.rules.delays import UNTIMED, Age, Delay, Route, delay, route
 from tests.rules.series import ROOT, RULE_FILES, groups, severities
 
@@ -161,16 +162,5 @@ def duration(seconds: float) -> str:
     return " ".join(parts) or "0 s"
 
 
-def main() -> int:
-    """Write the page, or check that it is as it would be written."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(), "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == page():
-        return 0
-    print("docs/alerts.md: not as derived from rules and routes; run python -m tests.rules.alerts_table")
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(PAGE, page(), "tests.rules.alerts_table"))

@@ -11,13 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from responder.outbox import Entry
-from responder.subscribers import Kind, Subscriber
-from responder.webhook import Alert
+from responder.outbox.outbox import Entry
+from responder.webhook import RETRY_SECONDS, Alert
+from responder.webhooks.subscribers import Kind, Subscriber
 
 CHANNEL = "webhook"
-# Alertmanager sends a message again when the answer was lost; later than this it is a repeat, which is told.
-RETRY_SECONDS = 240.0
 
 
 @dataclass(frozen=True)

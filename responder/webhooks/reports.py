@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from responder import events
 from responder.database import Database
-from responder.outbox import Entry, Outbox
+from responder.outbox.outbox import Entry, Outbox
 from responder.prometheus import Prometheus, PrometheusError
-from responder.subscribers import Subscribers
 from responder.webhook import Alert
+from responder.webhooks import events
+from responder.webhooks.subscribers import Subscribers
 
 # By condition: the report and its days.
 REPORTS = {"daily_summary": ("daily", 1), "weekly_summary": ("weekly", 7)}

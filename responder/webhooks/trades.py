@@ -15,10 +15,10 @@ from urllib.parse import quote, urlencode
 import requests
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from responder import events
 from responder.database import Database
-from responder.outbox import Entry, Outbox
-from responder.subscribers import Subscriber, Subscribers
+from responder.outbox.outbox import Entry, Outbox
+from responder.webhooks import events
+from responder.webhooks.subscribers import Subscriber, Subscribers
 
 TIMEOUT_SECONDS = 5
 PAGE = MOST_LISTED = 200

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from responder.acknowledge.ledger import Acknowledgement, Ledger, Why
 from responder.alertmanager import Alert, Alertmanager, AlertmanagerError, Incident
 from responder.database import StoreError
-from responder.ledger import Acknowledgement, Ledger, Why
 from responder.prometheus import Prometheus
 
 SILENCE_SECONDS = 900.0
@@ -186,9 +186,9 @@ class Acknowledger:
             return [], []
         known, forgotten = [], []
         now = time.time()
-        for alert in self._ledger.alerts(current):
+        alerts = self._ledger.alerts(current)
+        for alert, memory in zip(alerts, self._alertmanager.memories(alerts), strict=True):
             told = self._last_told(alert)
-            memory = self._alertmanager.memory(alert.labels)
             if told is None or now - told < memory.sure:
                 known.append(alert)
             elif now - told > memory.none:

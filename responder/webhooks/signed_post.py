@@ -8,7 +8,6 @@ would take the event to somebody else, and knows no proxies.
 from __future__ import annotations
 
 import base64
-import contextlib
 import email.utils
 import hashlib
 import hmac
@@ -20,17 +19,18 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import certifi
 
-from responder.courier import DeliveryError
-from responder.hiding import of_login, without
-from responder.outbox import Delivery
-from responder.subscribers import Subscriber, Subscribers, SubscribersError
+from exporter.sources.hard_end import hard_end, watch
+from responder.outbox.courier import DeliveryError
+from responder.outbox.hiding import of_login, without
+from responder.outbox.outbox import Delivery
+from responder.webhooks.subscribers import Subscriber, Subscribers, SubscribersError
 
 TIMEOUT_SECONDS = 10.0
 # What the receiver says is wrong with our request is so the next time too, unless somebody is just repairing it, or
@@ -102,7 +102,8 @@ class SignedPost:
                 connection.sock = self._context.wrap_socket(
                     connection.sock, server_hostname=connection.host, do_handshake_on_connect=False
                 )
-            with _shut_down_at(end, connection.sock):
+            with hard_end(end):
+                watch(connection.sock)
                 if isinstance(connection.sock, ssl.SSLSocket):
                     connection.sock.do_handshake()
                 path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -181,22 +182,6 @@ def _addresses(host: str, port: int, end: float) -> Sequence[Any]:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-@contextlib.contextmanager
-def _shut_down_at(end: float, connection: socket.socket) -> Iterator[None]:
-    def shut_down() -> None:
-        with contextlib.suppress(OSError):  # closed meanwhile
-            # Not an SSLSocket's own method, which takes the encryption away from under the reader.
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(end - time.monotonic(), 0), shut_down)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _refusal(status: int, answer: str, retry_after: str, attempts: int | None) -> DeliveryError:

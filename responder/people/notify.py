@@ -17,16 +17,14 @@ from pathlib import Path
 from flask import Flask, abort
 from flask.typing import ResponseReturnValue
 
-from responder import contacts, service, words
-from responder.contacts import Channel, ContactsError
-from responder.courier import DeliveryError
 from responder.metrics import Metrics
-from responder.outbox import Delivery, Entry, Outbox
+from responder.outbox.courier import DeliveryError
+from responder.outbox.outbox import Delivery, Entry, Outbox
+from responder.people import contacts, service, words
+from responder.people.contacts import Channel, ContactsError
 from responder.receiving import check_token, notification
-from responder.webhook import Alert, Notification
+from responder.webhook import RETRY_SECONDS, Alert, Notification
 
-# What comes again within this is Alertmanager's second attempt: its answer was lost. Its repeats come later.
-ONCE_SECONDS = 240.0
 GIVE_UP_SECONDS = 3600.0
 # Alertmanager flushes the groups of a storm within a second.
 GATHER_SECONDS = 5.0
@@ -110,7 +108,7 @@ def _entries(
     payload = json.dumps({"text": words.of(channel, received, responder_url), "told": told}, ensure_ascii=False)
     first = next((alert for alert in received.alerts if alert.status == "firing"), received.alerts[0])
     title = f"{words.title('sms', first)}, {first.status}"
-    return [Entry(channel, target, title, payload, _key(received.alerts), ONCE_SECONDS) for target in targets]
+    return [Entry(channel, target, title, payload, _key(received.alerts), RETRY_SECONDS) for target in targets]
 
 
 def _key(alerts: Iterable[Alert]) -> str:

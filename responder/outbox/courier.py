@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from responder.database import StoreError
-from responder.outbox import Delivery, Outbox, backoff, clean
+from responder.outbox.outbox import Delivery, Outbox, backoff, clean
 
 Result = Literal["delivered", "failed", "given_up"]
 POLL_SECONDS, IDLE_SECONDS = 1.0, 10.0

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from responder import events
-from responder.courier import Courier
 from responder.database import Database, StoreError
 from responder.metrics import Metrics
-from responder.outbox import Outbox
+from responder.outbox.courier import Courier
+from responder.outbox.outbox import Outbox
 from responder.prometheus import Prometheus, PrometheusError
-from responder.reports import REPORTS, Reports
-from responder.signed_post import SignedPost
-from responder.subscribers import Subscribers, SubscribersError
-from responder.trades import ExporterError, Trades
 from responder.webhook import Notification
+from responder.webhooks import events
+from responder.webhooks.reports import REPORTS, Reports
+from responder.webhooks.signed_post import SignedPost
+from responder.webhooks.subscribers import Subscribers, SubscribersError
+from responder.webhooks.trades import ExporterError, Trades
 
 TRADES_SECONDS, REPORTS_SECONDS = 20.0, 5.0
 CHANNEL = events.CHANNEL

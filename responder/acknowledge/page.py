@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from flask import Flask, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from responder.acknowledge import Acknowledger
+from responder.acknowledge.acknowledger import Acknowledger
+from responder.acknowledge.ledger import Acknowledgement
 from responder.alertmanager import Alert, AlertmanagerError, Incident
-from responder.ledger import Acknowledgement
 
 MAX_LABEL = 1000
 MAX_NAME = 40

@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from responder.courier import DeliveryError
-from responder.hiding import of_login, without
+from responder.outbox.courier import DeliveryError
+from responder.outbox.hiding import of_login, without
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
@@ -61,13 +61,13 @@ def _send(url: str, number: str, text: str) -> None:
     import apprise
 
     from exporter.sources.hard_end import hard_end
-    from responder import bounded
+    from responder.people import bounded
 
     # It tells addresses in its log, some with their secrets.
     logger = logging.getLogger(apprise.LOGGER_NAME)
     logger.propagate = False
     logger.setLevel(logging.WARNING)
-    # No redirects: they would carry the log-in along. No time limit of its own: see responder/bounded.py.
+    # No redirects: they would carry the log-in along. No time limit of its own: see responder/people/bounded.py.
     asset = apprise.AppriseAsset(app_id="Trading bots", http_redirects=False, async_mode=False, service_timeout=0)
     address = url.replace("{to}", quote(number, safe=""))
     if "rto=" not in address:

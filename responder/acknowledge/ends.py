@@ -15,9 +15,9 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from responder.acknowledge.ledger import Ledger
 from responder.alertmanager import Alert, Alertmanager, Incident
 from responder.database import Database
-from responder.ledger import Ledger
 from responder.prometheus import Prometheus, Rule
 from responder.store import NEWS
 from responder.webhook import Notification

@@ -15,10 +15,10 @@ from flask import Flask, abort, g, make_response, redirect, render_template, req
 from flask.typing import ResponseReturnValue
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from responder.attempts import Attempts
+from responder.access.attempts import Attempts
+from responder.access.sessions import PasswordError, Sessions, csrf_is_right, csrf_token
 from responder.database import StoreError
 from responder.metrics import Metrics
-from responder.sessions import PasswordError, Sessions, csrf_is_right, csrf_token
 
 # They tell nothing of a bot's money.
 OPEN = {"static", "healthy", "ready", "exposition", "runbook_list", "runbook", "login", "log_in"}

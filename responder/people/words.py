@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from flask import render_template
 
-from responder.contacts import Channel
-from responder.outbox import clean
+from responder.outbox.outbox import clean
+from responder.people.contacts import Channel
 from responder.store import NEWS
 from responder.webhook import Alert, Notification
 

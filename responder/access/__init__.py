@@ -1,0 +1,1 @@
+"""Who may read the pages: the password, sessions, and how often it may be tried."""

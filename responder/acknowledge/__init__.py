@@ -1,0 +1,1 @@
+"""Acknowledging an incident, and the ends that Alertmanager doesn't tell."""

@@ -1,0 +1,1 @@
+"""Webhooks by kind: alerts, reports and trades, each told as a signed event."""
