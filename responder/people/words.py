@@ -36,6 +36,9 @@ _GSM = frozenset(
     "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
+# `1h 5m 0s`, as Prometheus writes a time; its parts that are zero go unsaid.
+_DURATION = re.compile(r"\b\d+[dhms](?: \d+[dhms])*\b")
+_UNITS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 _TWICE = frozenset("^{}[~]|€\\")
 # Dashes, a minus, quotes and signs that have something like them there.
 _ALIKE = str.maketrans(
@@ -206,8 +209,15 @@ def _said(channel: Channel, text: str) -> str:
     if channel == "sms":
         return gsm(text)
     # Services take text that looks like markup for their own.
+    text = _DURATION.sub(_in_words, text)
     text = text.replace("P&L", "Profit and loss").replace("&", " and ").replace("%", " percent").replace("_", " ")
     return " ".join(re.sub(r"[<>{}\[\]|\\^~*#`]", " ", text).split())
+
+
+def _in_words(duration: re.Match[str]) -> str:
+    parts = [(int(part[:-1]), _UNITS[part[-1]]) for part in duration[0].split()]
+    told = [part for part in parts if part[0]] or parts[-1:]
+    return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in told)
 
 
 def _link(alert: Alert, responder_url: str) -> str:

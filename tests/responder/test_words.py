@@ -43,6 +43,21 @@ def test_an_escalation_says_what_it_escalates() -> None:
     )
     spoken = said("phone", ESCALATION)
     assert "Bot Down of demo. Escalated to the manager. " in spoken and "http" not in spoken
+    assert "waiting for an answer for 30 minutes." in spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("1h 0m 1s", "1 hour 1 second"),
+        ("2d 0h 0m 0s", "2 days"),
+        ("0s", "0 seconds"),
+        ("15m, 3d", "15 minutes, 3 days"),
+        ("7ms of 5mm on h1", "7ms of 5mm on h1"),
+    ],
+)
+def test_times_are_spoken_in_words(written: str, spoken: str) -> None:
+    assert f" {spoken} " in said("phone", alert(annotations={"description": f"It took {written} in all."}))
 
 
 def test_a_long_problem_is_cut_and_the_link_is_whole() -> None:
