@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from init.values import Reader, is_host
+from responder.people.service import is_taken
 
 SERVICES = {"exporter": 8000, "prometheus": 9090, "alertmanager": 9093, "responder": 8080, "grafana": 3000}
 
@@ -170,5 +171,11 @@ def _service(reader: Reader, name: str, example: str) -> str:
         reader.fault(
             f"{name} is not an address of Apprise: allowed is one with {{to}} for the number, such as {example}"
         )
-        return ""
-    return value
+    elif value and not is_taken(value):
+        reader.fault(
+            f"{name} is an address that Apprise doesn't take: its service is unknown, or a part of it can't be right. "
+            "https://appriseit.com/services/ says how each looks."
+        )
+    else:
+        return value
+    return ""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 READ_SECONDS = 15
 SEND_SECONDS = 30
 HIDDEN = "…"
+_ANY_NUMBER = "+15005550006"
 # What may stand in an address and is no secret, though it is said in errors.
 _PLAIN = re.compile(r"sms|call|text|yes|no|true|false|\d{1,2}(\.\d+)?", re.IGNORECASE)
 
@@ -35,6 +36,18 @@ def send(url: str, number: str, text: str) -> None:
         raise DeliveryError(hide(str(error), url, number)) from None
     except Exception as error:  # what it says is unknown, and may hold the address
         raise DeliveryError(f"Apprise failed: {type(error).__name__}") from None
+
+
+def is_taken(url: str) -> bool:
+    """Whether Apprise knows the service and takes the form of its address; the service itself isn't asked."""
+    import apprise
+
+    _hush()
+    try:
+        _service(url.replace("{to}", quote(_ANY_NUMBER, safe="")), apprise.AppriseAsset())
+    except DeliveryError:
+        return False
+    return True
 
 
 def hide(text: str, url: str, number: str) -> str:
@@ -63,10 +76,7 @@ def _send(url: str, number: str, text: str) -> None:
     from exporter.sources.hard_end import hard_end
     from responder.people import bounded
 
-    # It tells addresses in its log, some with their secrets.
-    logger = logging.getLogger(apprise.LOGGER_NAME)
-    logger.propagate = False
-    logger.setLevel(logging.WARNING)
+    _hush().setLevel(logging.WARNING)
     # No redirects: they would carry the log-in along. No time limit of its own: see responder/people/bounded.py.
     asset = apprise.AppriseAsset(app_id="Trading bots", http_redirects=False, async_mode=False, service_timeout=0)
     address = url.replace("{to}", quote(number, safe=""))
@@ -84,6 +94,17 @@ def _send(url: str, number: str, text: str) -> None:
     if not result:
         told = " ".join(entry.message for entry in result.logs() if entry.level in ("WARNING", "ERROR", "CRITICAL"))
         raise DeliveryError(told or f"the service did not take it ({result.status.name.lower()})")
+
+
+def _hush() -> logging.Logger:
+    """Apprise's log, which tells nobody any more: it tells addresses, some with their secrets."""
+    import apprise
+
+    logger = logging.getLogger(apprise.LOGGER_NAME)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return logger
 
 
 def _service(address: str, asset: AppriseAsset) -> NotifyBase:

@@ -27,8 +27,8 @@ SETTINGS = {
     "email": {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "a@example.org", "SMTP_TO": "me@example.org"},
     "discord": {"DISCORD_WEBHOOK_URL": "https://discord.example.org/x"},
     "webhook": {"WEBHOOK_URL": "https://hook.example.org/x"},
-    "sms": {"SMS_URL": "twilio://a:b@c/{to}"},
-    "phone": {"PHONE_URL": "twilio://a:b@c/{to}?method=call"},
+    "sms": {"SMS_URL": "twilio://ACa1:b2@+15005550006/{to}"},
+    "phone": {"PHONE_URL": "twilio://ACa1:b2@+15005550006/{to}?method=call"},
     "heartbeat": {"HEARTBEAT_URL": "https://heartbeat.example.org/x"},
 }
 REPORTS = ("DailySummary", "WeeklySummary")

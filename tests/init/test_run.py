@@ -29,8 +29,8 @@ ALL = {
     "DISCORD_WEBHOOK_URL": "https://discord.example.org/secret-path",
     "WEBHOOK_URL": "https://hook.example.org/secret-path",
     "WEBHOOK_TOKEN": "secret-webhook-token",
-    "SMS_URL": "twilio://SID:secret-of-sms@+4915100000000/{to}",
-    "PHONE_URL": "twilio://SID:secret-of-calls@+4915100000000/{to}?method=call",
+    "SMS_URL": "twilio://AC0123456789abcdef0123456789abcdef:secret0of0sms@+4915100000000/{to}",
+    "PHONE_URL": "twilio://AC0123456789abcdef0123456789abcdef:secret0of0calls@+4915100000000/{to}?method=call",
     "HEARTBEAT_URL": "https://heartbeat.example.org/secret-uuid",
     "GRAFANA_ADMIN_PASSWORD": "my own password",
 }

@@ -187,9 +187,25 @@ def test_a_webhook_may_have_a_token() -> None:
 def test_a_service_for_numbers_says_where_the_number_goes(name: str, url: str) -> None:
     told = faults(**{name: url})
     assert f"{name} is not an address of Apprise" in told and url not in told
-    assert read({name: "twilio://SID:TOKEN@+4915100000000/{to}?method=call"})
+    assert read({name: f"twilio://{SID}:token@+4915100000000/{{to}}?method=call"})
 
 
+# Looking for a service that it doesn't know, Apprise loads all that it has.
+@pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
+@pytest.mark.parametrize("name", ["SMS_URL", "PHONE_URL"])
+@pytest.mark.parametrize(
+    "url",
+    ["twillio://ACdeed:Hunter2@+15005550006/{to}", "twilio://Hunter2:b@+15005550006/{to}", "vonage://Hunter2/{to}"],
+)
+def test_a_service_that_apprise_does_not_take_is_told_and_not_its_secrets(
+    name: str, url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = faults(**{name: url})
+    assert f"{name} is an address that Apprise doesn't take" in told and "Hunter2" not in told
+    assert "Hunter2" not in "".join(capfd.readouterr())
+
+
+SID = "AC0123456789abcdef0123456789abcdef"
 SECRETS = (
     *("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD", "HEARTBEAT_URL"),
     *("DISCORD_WEBHOOK_URL", "WEBHOOK_URL", "WEBHOOK_TOKEN", "SMS_URL", "PHONE_URL"),
