@@ -21,8 +21,9 @@ import yaml
 
 from past import promtool, simulate
 
-# What dashboards show over days: all of one file, and these with what they are made of. Not what remembers: what was counted minute by minute
-# (uptime, SLA) or told once (milestones, alerts) is a judgement of what was watched, and nobody watched then.
+# What dashboards show over days: all of one file, and some of others with what they are made of. Not what remembers:
+# what was counted minute by minute (uptime, SLA) or told once (milestones, alerts) is a judgement of what was watched,
+# and nobody watched then.
 FILE = "dashboards.yml"
 RECORDED = (
     "bot:data_age:seconds",

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import requests
 import yaml
 
-from exporter.past import BLOCK, DAYS, STEP, make
+from exporter.config.load import load as load_monitoring
+from past.__main__ import DAYS, openmetrics
+from past.simulate import BLOCK, STEP
 from tests.binaries import binary
 from tests.grafana.dashboards import VALUES, load, panels
 from tests.stack import ROOT, free_port, wait_for
@@ -158,8 +160,12 @@ def backfill(folder: Path) -> int:
             }
         )
     )
-    make(folder / "monitoring.yml", folder / "exporter", folder / "data", folder / "past")
-    files = sorted((folder / "past").glob("*.om"), key=lambda file: int(file.stem))
+    config, now = load_monitoring(folder / "monitoring.yml"), int(time.time())
+    since = {bot.name: now - DAYS * 86400 for bot in config.bots}
+    span = range(now - DAYS * 86400, now, STEP)
+    (folder / "past").mkdir()
+    binaries = Path(binary("promtool")).parent
+    files = openmetrics(config, since, span, ROOT / "prometheus" / "rules", folder / "past", binaries)
     until = 0
     names = asked()
     for file in files:
