@@ -63,8 +63,11 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
         folder.mkdir()
         until = int(mark.stat().st_mtime)
         span = range(until - DAYS * DAY, until + 1, simulate.STEP)
+        since = _since(options.exporter)
+        if unknown := {bot.name for bot in config.bots} - since.keys():
+            raise RuntimeError(f"{options.exporter} doesn't tell since when {', '.join(sorted(unknown))} trades")
         blocks = folder / "new"
-        for file in openmetrics(config, _since(options.exporter), span, options.rules, folder, options.bin):
+        for file in openmetrics(config, since, span, options.rules, folder, options.bin):
             promtool.blocks(options.bin, file, blocks, simulate.BLOCK)
             file.unlink()
         blocks.rename(ready)
