@@ -24,9 +24,9 @@ RANGES = {"1 h": 3600, "24 h": 86400, f"{DAYS} d": SPAN}
 POINTS, LEAST = 1500, 60
 GOAL = 1.0
 HOW = (
-    "what is asked for over ranges at its real interval (rules' series 60 s, limits 30 s, alerts 10 s, the stack 15 s), "
-    "the rest of the last hour alone. One simulated bot's past under all names; the rules' series by the rules; health, "
-    "SLA, alerts and the stack made up."
+    "what is asked for over ranges at its real interval (rules' series 60 s, limits 30 s, alerts 10 s, the stack 15 s),"
+    " the rest of the last hour alone. One simulated bot's past under all names; the rules' series by the rules; "
+    "health, score, SLA, alerts and the stack made up."
 )
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -139,7 +139,7 @@ def asked() -> Asked:
     for file in DASHBOARDS.glob("*.json"):
         for panel in panels(load(file)):
             for target in panel.get("targets", ()):
-                names = set(re.findall(r"[a-zA-Z_:][\w:]+(?=[{\[ )]|$)", target["expr"]))
+                names = set(re.findall(r"[a-zA-Z_:][\w:]+(?=[{\[ ),]|$)", target["expr"]))
                 limits = re.findall(r'threshold="(\w+)",severity="(\w+)"', target["expr"])
                 every |= names
                 if target.get("range") or "[" in target["expr"]:

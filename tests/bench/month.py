@@ -1,4 +1,4 @@
-"""A month of many bots for Prometheus: as many samples as it would have collected, of what dashboards ask for over ranges.
+"""A month of many bots for Prometheus: as many samples as it would have of what dashboards ask for over ranges.
 
 One simulated bot's past (exporter/past.py, a sample every five minutes) is told under all names, each sample at the
 interval at which it is really read; rules' series are evaluated by the rules themselves. What was watched, and of which
@@ -115,9 +115,8 @@ def _of_rules(url: str, start: int, end: int, asked: Asked) -> Iterator[Series]:
         if rule["record"] not in asked.all:
             continue
         for result in ask(url, rule["expr"], (start, end - 60, 60)):
-            labels = {key: value for key, value in result["metric"].items() if key != "__name__"} | rule.get(
-                "labels", {}
-            )
+            labels = result["metric"] | rule.get("labels", {})
+            labels.pop("__name__", None)
             text = ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
             yield Series(f"{rule['record']}{{{text}}}", 60, {int(time): value for time, value in result["values"]})
 
@@ -131,19 +130,22 @@ def _made_up(asked: Asked) -> Iterator[Series]:
         for window, interval in (("1h", 60), ("6h", 240), ("1d", 240), ("3d", 240)):
             yield Series(f'bot_sla:burn_rate:ratio_{window}{{{bot},sla="{sla}"}}', interval, made_up="share")
     yield Series(f"bot:source_read_seconds:max1m{{{bot}}}", 60, made_up="share")
+    yield Series(f"bot:score:ratio{{{bot}}}", 60, made_up="share")
+    yield Series(f'bot:score_ratio:answering{{{bot},mode="demo",currency="USDT"}}', 60, made_up="share")
     for alert in ALERTS:
         about = f'{bot},alertname="{alert}",condition="{alert}",severity="critical"'
         yield Series(f'ALERTS{{{about},alertstate="firing"}}', 10, made_up="at times")
         yield Series(f"alert:firing_since:timestamp_seconds{{{about}}}", 10, made_up="at times")
+        escalated = f'{about.replace(alert, "EscalationNoResponse", 1)},alert="{alert}",escalation="step_1"'
+        yield Series(f'ALERTS{{{escalated},alertstate="firing"}}', 10, made_up="at times")
     for job in ("bot", "trading", "model", "market", "system"):
         for name, what in (("scrape_duration_seconds:max", "share"), ("scrape_samples_scraped:sum", "share")):
             yield Series(f'job:{name}{{job="{job}"}}', 60, made_up=what)
         yield Series(f'job:up:min{{job="{job}"}}', 60, made_up="mostly")
     for name, labels in _of_stack():
         if name in asked.ranges:
-            yield Series(
-                f"{name}{{{labels}}}", 15, made_up="count" if name.endswith(("_total", "_bucket")) else "share"
-            )
+            counts = name.endswith(("_total", "_bucket"))
+            yield Series(f"{name}{{{labels}}}", 15, made_up="count" if counts else "share")
 
 
 def _of_stack() -> Iterator[tuple[str, str]]:
@@ -175,7 +177,7 @@ def _lines(series: Series, start: int, end: int) -> Iterable[str]:
 
 
 def _tails(series: Series, start: int, end: int) -> Iterator[str]:
-    chance = random.Random(f"{series.head} {start}")
+    chance = random.Random(f"{series.head} {start}")  # noqa: S311 - nobody guesses at it
     for time in range(start // series.interval * series.interval, end, series.interval):
         value = _value(series, time, chance)
         if value is not None:
