@@ -13,10 +13,10 @@ import os
 import random
 import re
 import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import time as now
 from typing import Any, NamedTuple
 
 import requests
@@ -94,7 +94,7 @@ def backfill(folder: Path, asked: Asked) -> int:
 def _story(config: Path, folder: Path) -> list[Path]:
     """The files of one bot's past, with what rules record of limits, risk and response times."""
     folder.mkdir()
-    until = int(time.time()) // STEP * STEP
+    until = int(now()) // STEP * STEP
     times = range(until - DAYS * 86400, until, STEP)
     rules = [rule for rule in record.rules(ROOT / "prometheus" / "rules") if rule.record in RECORDED]
     simulate.write(load(config), {STORY: times[0]}, times, folder, {name for rule in rules for name in rule.reads})
