@@ -12,6 +12,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana import style
 from grafana.panels import now, with_basics
+from grafana.promql import recorded
 from grafana.style import set_
 
 Property = dashboard.DynamicConfigValue
@@ -55,6 +56,8 @@ def rows(
     panel = (
         with_basics(table.Panel(), id_, title, size, description, style.COUNT, 2)
         .show_header(True)
+        # Grafana's own, 150, would push most columns out of a narrow screen.
+        .min_width(100)
         .footer(common_builders.TableFooterOptions().show(False).reducer([]).count_rows(False))
         .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(False)])
         .no_value(absent)
@@ -91,6 +94,14 @@ def rows(
             ),
         ]
     )
+
+
+def lamps(metric: str, label: str, names: dict[str, str], meanings: dict[str, tuple[str, str]]) -> list[Value]:
+    """A column with a lamp for each of a recorded metric's kinds: value of the label → the column's name."""
+    return [
+        Value(name, recorded(metric, **{label: kind}), [*lamp(meanings), set_("custom.minWidth", 75)])
+        for kind, name in names.items()
+    ]
 
 
 def _query(expression: str, ref: str) -> prometheus.Dataquery:

@@ -40,7 +40,7 @@ def _drawdown() -> timeseries.Panel:
         .with_target(over_time("-" + of_bots(labelled(latest("trading_bot_drawdown_ratio"), "mode"), deepest), BY_BOT))
         .with_target(over_time(f"-{limit}", "limit", "B"))
         .max(0)
-        .fill_opacity(15)
+        .fill_opacity(8)
         .override_by_name("limit", limit_line())
     )
 

@@ -39,7 +39,7 @@ def _parts() -> table.Panel:
     return rows(
         281,
         "Score and its parts",
-        (17, 8),
+        (14, 8),
         "How well each bot does, from 0 to 100 %, the lowest first, and the parts that make it: each is 0 % at what is "
         "bad, 100 % at what is as good as need be. Of a part that isn't measured (a dash) the weight is shared among "
         "the others; Measured is how much of the weight is. There from 20 trades on. Work on the lowest part first.",
@@ -71,7 +71,7 @@ def _trend() -> timeseries.Panel:
         lines(
             282,
             "Score over time",
-            (7, 8),
+            (10, 8),
             "The same score over time; of more than ten bots, the five that are best now and the five that are worst. "
             "A curve that falls for days: the table beside it says which part is low.",
             style.RATIO,

@@ -105,7 +105,7 @@ def _latency() -> timeseries.Panel:
     panel = lines(
         505,
         "Latency to the exchange",
-        (12, 8),
+        (12, 9),
         "How long connecting to the exchange takes, and how long its API takes to answer (dashed); of more than five "
         "bots, the five that waited longest. Limits (network_latency of monitoring.yml) show when a curve comes near. "
         "High for all bots: check your network; for one: its exchange's status page.",
@@ -122,7 +122,7 @@ def _responses() -> timeseries.Panel:
     panel = lines(
         506,
         "Response time, 95th percentile",
-        (12, 8),
+        (12, 9),
         "19 of 20 responses were quicker; as the bot states it, else from its samples; of more than ten "
         "bots, the slowest now. Limits (api_response_time of monitoring.yml) show when a curve comes near. "
         "A slow bot misses prices: look at its CPU and at the exchange.",

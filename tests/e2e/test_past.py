@@ -1,4 +1,4 @@
-"""The first start of a demo bot gives a month to look at, once; nobody is told anything because of it."""
+"""The first start of a demo bot gives a month to look at, once, in every panel; nobody is told anything of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.binaries import binary
+from tests.e2e.panels import wait_for_data
 from tests.native.project import ROOT, Project
 from tests.stack import wait_for
 
@@ -83,6 +84,8 @@ def test_a_month_is_there_once_and_says_nothing(project: Project) -> None:
     wait_for("the rules' second turns", lambda: value(project, "count(bot:score:ratio)"), 90)
     assert query(project, f"last_over_time({QUIET}[1h])") == []
     assert query(project, "bot_milestone:reached:timestamp_seconds > 1") == []
+
+    wait_for_data(project, 60)
 
     project.stack("down")
     assert "simulating" not in project.up()
