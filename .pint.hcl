@@ -62,7 +62,7 @@ rule {
   match { kind = "recording" }
 
   # level:metric or level:metric:operations.
-  name "[a-z_]+:[a-z_]+(:[a-z0-9_]+)?" {
+  name "[a-z_]+:[a-z0-9_]+(:[a-z0-9_]+)?" {
     severity = "bug"
   }
 }

@@ -61,7 +61,7 @@ lint: venv-dev ## style, types, and each configuration file by its own checker
 	.venv/bin/ruff format -q --check
 	.venv/bin/mypy
 	.venv/bin/yamllint .
-	.venv/bin/shellcheck stack.sh prometheus/past.sh tests/pint/run.sh
+	.venv/bin/shellcheck stack.sh tests/pint/run.sh
 	.venv/bin/hadolint Dockerfile
 	.stack/bin/promtool check rules --lint=all --lint-fatal prometheus/rules/*.yml
 	@tests/pint/run.sh

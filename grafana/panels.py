@@ -93,14 +93,14 @@ def numbers(
     )
 
 
-def number_with_trend(panel: stat.Panel, expression: str) -> stat.Panel:
+def number_with_trend(panel: stat.Panel, trend: str, expression: str) -> stat.Panel:
     """A large number of now above the curve that led to it.
 
     The curve's last point may be a step old, hours where a month is shown, and ends where a bot died. So the number
     is a query of its own, always with a value, put behind the curve's points.
     """
     return (
-        panel.with_target(over_time(expression))
+        panel.with_target(over_time(trend))
         .with_target(now(f"{expression} or on () vector(NaN)", ref="B"))
         .transformations([dashboard.DataTransformerConfig(id_val="merge", options={})])
         .graph_mode(common.BigValueGraphMode.AREA)

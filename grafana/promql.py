@@ -51,6 +51,16 @@ def current(metric: str, by: str = "bot", **labels: str) -> str:
     return f"({latest(metric, by, **labels)} and on (bot) {ANSWERING})"
 
 
+def drawn(metric: str, **labels: str) -> str:
+    """What charts draw of each bot that answers, with its mode and currency: recorded by prometheus/rules/dashboards.yml.
+
+    Args:
+        metric: as the exporter names it.
+        labels: what other labels must be.
+    """
+    return of_bot(f"bot:{metric.removeprefix('trading_bot_')}:answering", **labels)
+
+
 def recorded(metric: str, by: str = "bot", **labels: str) -> str:
     """The value that a rule last recorded for each bot; `by` and `labels` as for `latest`."""
     return f"max by ({by}) ({of_bot(metric, **labels)})"
@@ -104,8 +114,8 @@ def of_bots(expression: str, chosen: str) -> str:
 
 
 def most(count: int, metric: str, **labels: str) -> str:
-    """The bots with the largest values: one choice for the whole time shown, so that no line comes and goes."""
-    return f"topk({count}, max by (bot) (max_over_time({of_bot(metric, **labels)}[$__range] @ end())))"
+    """The bots with the largest values drawn: one choice for the whole time shown, so that no line comes and goes."""
+    return f"topk({count}, max by (bot) (max_over_time({drawn(metric, **labels)}[$__range] @ end())))"
 
 
 def strictest(threshold: str, severity: str, metric: str, lowest: str = "min", near: bool = False) -> str:
@@ -117,14 +127,16 @@ def strictest(threshold: str, severity: str, metric: str, lowest: str = "min", n
         near: only if a value of the time shown came up to a quarter of it. Curves far below it would be flat.
     """
     limit = f"{lowest}({of_bot('bot:threshold', threshold=threshold, severity=severity)})"
-    drawn = f"{limit} and on () count(last_over_time({of_bot(metric)}[5m]))"
+    shown = f"{limit} and on () count({drawn(metric)})"
     if near:
-        drawn += f" and on () ({limit} < 4 * max(max_over_time({of_bot(metric)}[$__range] @ end())))"
-    return drawn
+        # The limit of now: one moment's comparison instead of all of a chart's.
+        now = limit.replace("})", "} @ end())")
+        shown += f" and on () ({now} < 4 * max(max_over_time({drawn(metric)}[$__range] @ end())))"
+    return shown
 
 
 def status() -> str:
-    """How each bot stands, as a number from `DOWN` to `RUNNING`."""
+    """How each bot stands now, as a number from `DOWN` to `RUNNING`; over time it is `bot:status:code`."""
     states = "".join(
         f' or max by (bot) (trading_bot_state{{{BOT},state="{state}"}} == 1) * {code}' for state, code in STATES.items()
     )

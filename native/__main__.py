@@ -17,7 +17,7 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="a line for each component; exit 1 unless all is healthy")
     logs = commands.add_parser("logs", help="the last lines of the logs")
-    logs.add_argument("service", nargs="?", choices=[service.name for service in SERVICES])
+    logs.add_argument("service", nargs="?", choices=[*(service.name for service in SERVICES), "past"])
     logs.add_argument("--lines", type=int, default=50, help="how many of each (50)")
     logs.add_argument("--follow", action="store_true", help="go on with what comes")
     commands.add_parser("check", help="validate monitoring.yml, with the passwords of .env")

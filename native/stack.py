@@ -12,11 +12,12 @@ from datetime import datetime
 import requests
 from requests.auth import HTTPBasicAuth
 
-from native import binaries, past, ports, private
+from native import binaries, ports, private
 from native.applied import PROCESSES, Applied
 from native.errors import StackError
 from native.settings import RELOADABLE, SERVICES, Service, Settings
 from native.supervisor import Process, Supervisor
+from past.wanted import MARK
 
 START_SECONDS = 60
 RELOAD_SECONDS = 15
@@ -24,6 +25,10 @@ LAST_RELOAD = "prometheus_config_last_reload_"  # whether it went well, and when
 LOG_LINES = 12
 FAILED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
 LATE = ("prometheus", "grafana")  # Prometheus asks the exporter for the bots as it starts, and then only every 30 s
+PAST = (
+    "For a first look, the demo bot's past 30 days are being made; they show in a minute or two. "
+    "If not: make logs SERVICE=past"
+)
 PURPOSE = {
     "grafana": "dashboards; user admin, password as told above",
     "prometheus": "metrics and rules",
@@ -64,6 +69,7 @@ class Stack:
                 self._start(services)
             now.write(self.settings)
         self._print_addresses(services)
+        self._make_past()
         if grafana_fault:
             _say(grafana_fault)
 
@@ -127,6 +133,7 @@ class Stack:
         """Checks the configuration and makes what the processes read; `init` has Alertmanager's part checked itself."""
         self._check()
         init = [self.settings.environment["PYTHON"], "-m", "init", "--out", ".stack/out"]
+        init += ["--prometheus-data", ".stack/data/prometheus"]
         _say(self._run(init, self.settings.environment))
         promtool = [".stack/bin/promtool", "check", "config", ".stack/out/prometheus/prometheus.yml"]
         self._run(promtool, self._processes())
@@ -153,7 +160,6 @@ class Stack:
         for name in ("log", "run", *(f"data/{service.name}" for service in SERVICES)):
             (self.settings.stack / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            past.make(self.settings)
             self.supervisor.start()
             self._bring_up(services)
         except BaseException:
@@ -161,6 +167,12 @@ class Stack:
                 self.supervisor.stop()
             raise
         _say(f"All is healthy, {time.monotonic() - begun:.0f} s after its start.")
+
+    def _make_past(self) -> None:
+        """Starts what makes the demo bot's past, where `init` has noted that it is wanted; nothing waits for it."""
+        if (self.settings.stack / "data" / "prometheus" / MARK).exists():
+            self.supervisor.start_process("past")
+            _say(PAST)
 
     def _apply(self, services: list[Service], changed: list[str]) -> None:
         """Starts what had died or was missing, and reloads what has a changed file."""

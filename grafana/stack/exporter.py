@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import table, timeseries
 
 from grafana import style
 from grafana.board import Row
-from grafana.counts import counts, in_range, in_step
+from grafana.counts import counts
 from grafana.panels import lines, over_time
 from grafana.promql import of_bot
 from grafana.stats import width
@@ -14,10 +14,12 @@ from grafana.tables import Value, coloured_text, lamp, measure, rows
 from grafana.trading_bot.values import BOT
 
 NONE = "the exporter isn't seen"
-ERRORS = of_bot("trading_bot_source_errors_total")
+# Only minutes in which there was one have a sample.
+ERRORS = of_bot("bot_reason:source_errors:increase1m")
+DROPPED = of_bot("bot:series_dropped:increase1m")
 SECONDS = of_bot("trading_bot_source_read_seconds")
 # The groups that are read from bots: their targets are the bots, by name.
-OF_GROUPS = 'job=~"bot|trading|model|market|system",instance=~"$bot"'
+OF_GROUPS = 'job=~"bot|trading|model|market|system"'
 READABLE = {"0": ("no", style.CRITICAL), "1": ("yes", style.SUCCESS)}
 
 
@@ -27,7 +29,8 @@ def row() -> Row:
 
 
 def _slow() -> timeseries.Panel:
-    slowest = f"topk(10, max by (bot) (max_over_time({SECONDS}[$__range:$__interval] @ end())))"
+    seconds = of_bot("bot:source_read_seconds:max1m")
+    slowest = f"topk(10, max_over_time({seconds}[$__range] @ end()))"
     return lines(
         201,
         "Reading a bot",
@@ -38,7 +41,7 @@ def _slow() -> timeseries.Panel:
         style.SECONDS,
         2,
         NONE,
-    ).with_target(over_time(f"max by (bot) ({SECONDS}) and on (bot) ({slowest})", "{{bot}}"))
+    ).with_target(over_time(f"{seconds} and on (bot) ({slowest})", "{{bot}}"))
 
 
 def _errors() -> timeseries.Panel:
@@ -50,7 +53,7 @@ def _errors() -> timeseries.Panel:
         " slow bot, auth a wrong password, invalid a document with a fault, stale one that nobody writes any more. "
         "The exporter's log has the details. A few in a day are normal.",
         "no failure known",
-    ).with_target(over_time(f"sum by (reason) ({in_step(ERRORS)}) > 0", "{{reason}}"))
+    ).with_target(over_time(f"sum by (reason) (sum_over_time({ERRORS}[$__interval]))", "{{reason}}"))
 
 
 def _scrapes() -> timeseries.Panel:
@@ -63,7 +66,7 @@ def _scrapes() -> timeseries.Panel:
         style.SECONDS,
         2,
         NONE,
-    ).with_target(over_time(f"max by (job) (scrape_duration_seconds{{{OF_GROUPS}}})", "{{job}}"))
+    ).with_target(over_time(f"job:scrape_duration_seconds:max{{{OF_GROUPS}}}", "{{job}}"))
 
 
 def _series() -> timeseries.Panel:
@@ -72,20 +75,26 @@ def _series() -> timeseries.Panel:
             204,
             "Series by group",
             (12, 8),
-            "How many series the exporter gives of the chosen bots, by group. About 250 a bot is usual. Growth without "
+            "How many series the exporter gives of all bots, by group. About 250 a bot is usual. Growth without "
             "new bots is new pairs; beyond 50 pairs a bot the rest is left out, see the column Left out.",
             style.GROUPED,
             1,
             NONE,
         )
-        .with_target(over_time(f"sum by (job) (scrape_samples_scraped{{{OF_GROUPS}}})", "{{job}}"))
+        .with_target(over_time(f"job:scrape_samples_scraped:sum{{{OF_GROUPS}}}", "{{job}}"))
         .fill_opacity(15)
     )
 
 
+def _in_range(recorded: str) -> str:
+    """How many of each bot in the time shown; 0 where the exporter says at all how it reads it."""
+    return f"sum by (bot) (sum_over_time({recorded}[$__range])) or 0 * max by (bot) ({SECONDS})"
+
+
 def _bots() -> table.Panel:
+    scraped = f'scrape_samples_scraped{{{OF_GROUPS},instance=~"$bot"}}'
+    series = f'label_replace({scraped}, "bot", "$1", "instance", "(.*)")'
     last = f"max by (bot) ({of_bot('trading_bot_source_last_success_timestamp_seconds')})"
-    dropped = of_bot("trading_bot_series_dropped_total")
     return rows(
         205,
         "Bots, as the exporter reads them",
@@ -100,7 +109,7 @@ def _bots() -> table.Panel:
             Value("Reading takes", f"max by (bot) ({SECONDS})", measure(style.SECONDS, 1, 130)),
             Value(
                 "Failed",
-                f"sum by (bot) ({in_range(ERRORS)})",
+                _in_range(ERRORS),
                 [*measure(style.COUNT, 0, 90), *coloured_text(), style.steps(style.NEUTRAL, (1, style.WARNING))],
             ),
             Value(
@@ -108,12 +117,8 @@ def _bots() -> table.Panel:
                 f"max by (bot) ({of_bot('trading_bot_history_complete')})",
                 [*lamp({"0": ("being read", style.INFO), "1": ("complete", style.SUCCESS)}), width(110)],
             ),
-            Value(
-                "Series",
-                f'sum by (bot) (label_replace(scrape_samples_scraped{{{OF_GROUPS}}}, "bot", "$1", "instance", "(.*)"))',
-                measure(style.COUNT, 0, 90),
-            ),
-            Value("Left out", f"sum by (bot) ({in_range(dropped)})", measure(style.COUNT, 0, 90)),
+            Value("Series", f"sum by (bot) ({series})", measure(style.COUNT, 0, 90)),
+            Value("Left out", _in_range(DROPPED), measure(style.COUNT, 0, 90)),
         ],
         f"max by (bot) ({of_bot('bot:maintenance')})",
         sort_by="Readable",

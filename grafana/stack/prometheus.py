@@ -55,7 +55,7 @@ def _health() -> statetimeline.Panel:
             "Whether all targets of a job could be scraped (green) or one couldn't (red). Of the groups of bots the "
             "exporter answers, also for a bot that is down: all of them red together is the exporter.",
         )
-        .with_target(over_time("min by (job) (up)", "{{job}}"))
+        .with_target(over_time("job:up:min", "{{job}}"))
         .mappings([style.texts({"0": ("fails", style.CRITICAL), "1": ("ok", style.SUCCESS)})])
     )
 

@@ -84,11 +84,8 @@ def bots() -> table.Panel:
 def timeline() -> statetimeline.Panel:
     """What each bot did when."""
     # The twelve bots that ran for the least of the time shown. Ten minutes between looks are enough for a choice.
-    answers = (
-        f'max by (bot) (trading_bot_state{{{promql.BOT},state="running"}})'
-        f" or max by (bot) (trading_bot_up{{{promql.BOT}}} == 0)"
-    )
-    least = f"bottomk(12, sum_over_time(({answers})[$__range:10m] @ end()))"
+    code = promql.of_bot("bot:status:code")
+    least = f"bottomk(12, sum_over_time(({code} == bool {promql.RUNNING})[$__range:10m] @ end()))"
     return (
         states(
             113,
@@ -97,7 +94,7 @@ def timeline() -> statetimeline.Panel:
             "What each bot did when; of more than twelve, those that ran least. Red is a failure: the annotations "
             "on the charts below tell which alert it raised. A gap means that nothing was recorded then.",
         )
-        .with_target(over_time(promql.of_bots(status(), least), "{{bot}}"))
+        .with_target(over_time(promql.of_bots(code, least), "{{bot}}"))
         .mappings([style.texts(STATUSES)])
     )
 

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import timeseries
 
 from grafana import style
 from grafana.panels import limit_line, over_time
-from grafana.promql import labelled, latest, most, of_bots, strictest
+from grafana.promql import drawn, most, of_bots, strictest
 
 BY_BOT = "{{bot}} · {{mode}}"
 SEVERITIES = {"critical": style.CRITICAL, "warning": style.WARNING}
@@ -38,7 +38,7 @@ def of_each_bot(
     refs = iter("ABCDEFGH")
     for position, (name, metric) in enumerate(metrics.items()):
         legend = f"{BY_BOT}, {name}" if name else BY_BOT
-        panel.with_target(over_time(of_bots(labelled(latest(metric), "mode"), bots), legend, next(refs)))
+        panel.with_target(over_time(of_bots(drawn(metric), bots), legend, next(refs)))
         if position:
             panel.override_by_regexp(f"/, {name}$/", style.dashed())
     for threshold, severity in limits:

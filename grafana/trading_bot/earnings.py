@@ -7,44 +7,25 @@ from grafana_foundation_sdk.models import common
 
 from grafana import promql, style
 from grafana.panels import columns, day_bars, over_time
-from grafana.promql import labelled, of_bot
+from grafana.promql import drawn, of_bot
 from grafana.style import set_
 from grafana.trading_bot.by_hour import by_hour
 from grafana.trading_bot.values import CURRENCY, NO_TRADES
 
 REALISED = of_bot("trading_bot_realized_profit_loss")
+DRAWN = f"{drawn('trading_bot_realized_profit_loss').removesuffix('}')}{CURRENCY}}}"
 # More marks than these would be a band.
 MARKED_SECONDS = 3 * 86400
 MARKED_BOTS = 5
 
 
-def _by_mode(expression: str) -> str:
-    return f"sum by (mode) ({labelled(expression, 'mode', CURRENCY)})"
-
-
 def with_trades(panel: timeseries.Panel, total: str) -> timeseries.Panel:
     """Mark on the curve `total` when positions were opened, and trades won or lost: in that step there was one."""
-
-    def then(metric: str, by: str, offset: str = "", **labels: str) -> str:
-        return f"sum by (bot) (max by ({by}) ({of_bot(metric, **labels)}{offset}))"
-
-    def touched(offset: str = "") -> str:
-        # Each position is open, or a trade: their sum grows with each that is opened.
-        positions = then("trading_bot_open_positions", "bot", offset)
-        return f"({positions} + on (bot) {then('trading_bot_trades_total', 'bot, result', offset)})"
-
-    def closed(result: str) -> str:
-        after, earlier = (then("trading_bot_trades_total", "bot", offset, result=result) for offset in ("", before))
-        return f"{after} - on (bot) {earlier} > 0"
-
-    before = " offset $__interval"
-    few = f"and on () (vector($__range_s) <= {MARKED_SECONDS}) and on () (count({promql.ANSWERING}) <= {MARKED_BOTS})"
-    for ref, name, colour, happened in (
-        ("C", "opened", style.INFO, f"{touched()} - on (bot) {touched(before)} > 0"),
-        ("D", "lost", style.ORANGE, closed("loss")),
-        ("E", "won", style.SUCCESS, closed("win")),
-    ):
-        marked = f"{total} and on (mode) {_by_mode(f'({happened})')} {few}"
+    bots = f"count({drawn('trading_bot_profit_loss')})"
+    few = f"and on () (vector($__range_s) <= {MARKED_SECONDS}) and on () ({bots} <= {MARKED_BOTS})"
+    for ref, name, colour in (("C", "opened", style.INFO), ("D", "lost", style.ORANGE), ("E", "won", style.SUCCESS)):
+        happened = f'bot_event:trades:increase1m{{{promql.BOT}{CURRENCY},event="{name}"}}'
+        marked = f"{total} and on (mode) sum by (mode) (sum_over_time({happened}[$__interval])) {few}"
         panel.with_target(over_time(marked, f"$currency {{{{mode}}}}, {name}", ref)).override_by_regexp(
             f"/, {name}$/",
             [
@@ -71,7 +52,7 @@ def by_day() -> timeseries.Panel:
         f"((max by (bot) ({end}) - on (bot) max by (bot) ({before})) and on (bot) ({goes_on}) or on (bot) {stated})"
     )
     # Whoever answered on that day counts, in the mode that it had last: on some day a dry run becomes live.
-    seen = f"max_over_time(timestamp(trading_bot_info{{{promql.BOT}{CURRENCY}}})[1d:10m] offset -1d)"
+    seen = f"max_over_time(timestamp({DRAWN})[1d:10m] offset -1d)"
     info = f"(topk by (bot) (1, max by (bot, mode) ({seen})) * 0 + 1)"
     panel = day_bars(
         204,
@@ -102,5 +83,5 @@ def by_hour_of_day() -> barchart.Panel:
     )
     for mode, colour in style.MODES.items():
         panel.override_by_name(mode, [style.colour(colour)])
-    gained = f"(max by (bot) ({REALISED}) - on (bot) max by (bot) ({REALISED} offset 1h))"
-    return by_hour(panel, _by_mode(gained), "mode")
+    gained = f"{DRAWN} - on (bot) group_left () max by (bot) ({REALISED} offset 1h)"
+    return by_hour(panel, f"sum by (mode) ({gained})", "mode")

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import statetimeline, table, timeseries
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import limit_line, lines, over_time, states
-from grafana.promql import strictest
+from grafana.promql import of_bot
 from grafana.style import set_
 from grafana.tables import Label, Property, Value, coloured_cell, coloured_text, measure, named, rows
 from grafana.trading_bot.values import BOT
@@ -103,6 +103,11 @@ def _chosen(metric: str, choose: str) -> str:
     return f"{curves} and on (bot, symbol) ({choose.format(at_end)})"
 
 
+def _limit() -> str:
+    limit = f"min({of_bot('bot:threshold', threshold='volatility', severity='warning')})"
+    return f"{limit} and on () count({VOLATILITY}{{{promql.BOT}}})"
+
+
 def _volatility() -> timeseries.Panel:
     return (
         lines(
@@ -116,7 +121,7 @@ def _volatility() -> timeseries.Panel:
             NO_MARKET,
         )
         .with_target(over_time(_chosen(VOLATILITY, "topk(10, {})"), MARKET))
-        .with_target(over_time(strictest("volatility", "warning", VOLATILITY), "warning", "B"))
+        .with_target(over_time(_limit(), "warning", "B"))
         .min(0)
         .override_by_name("warning", limit_line(style.WARNING))
     )
@@ -153,6 +158,8 @@ def _timeline(kind: str) -> statetimeline.Panel:
         "regime": (705, "Regime over time", "What kind of market it is, as the bot sees it", "made for another loses"),
     }
     id_, title, text, loses = what[kind]
+    # Its numbers are those of `_which`, recorded in prometheus/rules/dashboards.yml.
+    code = f"bot_symbol:market_{kind}:code{{{OF_MARKET}}}"
     # Twelve bands can be told apart; those that change most say most.
     liveliest = f"topk(12, max by (bot, symbol) (last_over_time({VOLATILITY}{{{OF_MARKET}}}[1d] @ end())))"
     return (
@@ -163,8 +170,8 @@ def _timeline(kind: str) -> statetimeline.Panel:
             f"{text}; of more than twelve, those that move most now. A strategy {loses}: when it does, leave the pair "
             "out or pause the bot until the market is as it was.",
         )
-        .with_target(over_time(f"({_which(kind, names)}) and on (bot, symbol) {liveliest}", MARKET))
+        .with_target(over_time(f"{code} and on (bot, symbol) {liveliest}", MARKET))
         # This kind of panel has no words of its own where there is nothing.
-        .with_target(over_time(f"vector(-1) unless on () ({_which(kind, names)})", NO_MARKET, "B"))
+        .with_target(over_time(f"vector(-1) unless on () count({code})", NO_MARKET, "B"))
         .mappings([style.texts({"-1": ("none", style.NEUTRAL), **_numbered(names)})])
     )

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import table, timeseries
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import lines
-from grafana.promql import current, of_bot
+from grafana.promql import current, drawn
 from grafana.style import set_
 from grafana.tables import Value, coloured_text, measure, named, rows
 from grafana.trading_bot.curves import of_each_bot
@@ -26,7 +26,7 @@ def row() -> Row:
 
 def _least(metric: str, count: int = 10) -> str:
     """The bots whose values were smallest."""
-    return f"bottomk({count}, min by (bot) (min_over_time({of_bot(metric)}[$__range] @ end())))"
+    return f"bottomk({count}, min by (bot) (min_over_time({drawn(metric)}[$__range] @ end())))"
 
 
 def _models() -> table.Panel:

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import common, dashboard
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import judged_number, now, number_with_trend, numbers
-from grafana.promql import current, firing, labelled, latest, status
+from grafana.promql import current, drawn, firing, labelled, latest, status
 from grafana.style import set_
 from grafana.trading_bot import bots
 from grafana.trading_bot.values import DRAWDOWN, LIMIT_STEPS, OF_LIMIT, TRADES
@@ -151,7 +151,8 @@ def _trades() -> stat.Panel:
         "Closed trades of all time, of the bots that answer. A curve that stays flat for longer than usual means that "
         "no trade closes: look at the bots' market, pairs and open orders.",
     )
-    return number_with_trend(panel, f"sum({TRADES})").color_scheme(style.fixed(style.INFO))
+    trend = f"sum({drawn('trading_bot_trades_total')})"
+    return number_with_trend(panel, trend, f"sum({TRADES})").color_scheme(style.fixed(style.INFO))
 
 
 def _win_rate() -> stat.Panel:
@@ -189,7 +190,8 @@ def _positions() -> stat.Panel:
         "Positions open now. When it stays at the bots' most for long, their money is tied up; when it stays at 0, "
         "they find nothing to buy.",
     )
-    return number_with_trend(panel, f"sum({current('trading_bot_open_positions')})").color_scheme(
+    trend = f"sum({drawn('trading_bot_open_positions')})"
+    return number_with_trend(panel, trend, f"sum({current('trading_bot_open_positions')})").color_scheme(
         style.fixed(style.INFO)
     )
 

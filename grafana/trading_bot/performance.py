@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import bars, day_bars, lines, now, numbers, over_time, shares
-from grafana.promql import exact, labelled, latest
+from grafana.promql import drawn, exact, labelled, latest
 from grafana.trading_bot import earnings, trades
 from grafana.trading_bot.values import CURRENCY, NO_TRADES, RESULTS
 
@@ -52,13 +52,15 @@ def _profit() -> timeseries.Panel:
         ("A", "total", "trading_bot_profit_loss"),
         ("B", "realised", "trading_bot_realized_profit_loss"),
     ):
-        by_bot = labelled(latest(metric), "mode", CURRENCY)
-        panel.with_target(over_time(f"sum by (mode) ({by_bot})", f"$currency {{{{mode}}}}, {name}", ref))
+        panel.with_target(over_time(_summed(metric), f"$currency {{{{mode}}}}, {name}", ref))
     for mode, colour in style.MODES.items():
         panel.override_by_regexp(rf"/ {mode}, /", [style.colour(colour)])
-    total = labelled(latest("trading_bot_profit_loss"), "mode", CURRENCY)
     panel.override_by_regexp(*style.coin_decimals()).override_by_regexp("/realised$/", style.dashed())
-    return earnings.with_trades(panel, f"sum by (mode) ({total})")
+    return earnings.with_trades(panel, _summed("trading_bot_profit_loss"))
+
+
+def _summed(metric: str) -> str:
+    return f"sum by (mode) ({drawn(metric).removesuffix('}')}{CURRENCY}}})"
 
 
 def _periods() -> stat.Panel:
@@ -160,11 +162,8 @@ def _results() -> piechart.Panel:
 
 
 def _returns() -> timeseries.Panel:
-    profit, capital = latest("trading_bot_profit_loss"), latest("trading_bot_initial_capital")
-    at_end = " / on (bot) ".join(
-        f"max by (bot) (last_over_time({metric}{{{promql.BOT}}}[$__range] @ end()))"
-        for metric in ("trading_bot_profit_loss", "trading_bot_initial_capital")
-    )
+    share = drawn("return_ratio")
+    at_end = f"max by (bot) (last_over_time({share}[$__range] @ end()))"
     return lines(
         253,
         "Return by bot",
@@ -176,10 +175,7 @@ def _returns() -> timeseries.Panel:
         "no P&L known",
     ).with_target(
         over_time(
-            promql.of_bots(
-                labelled(f"({profit} / on (bot) ({capital} > 0))", "mode"),
-                f"topk(5, {at_end}) or bottomk(5, {at_end})",
-            ),
+            promql.of_bots(share, f"topk(5, {at_end}) or bottomk(5, {at_end})"),
             "{{bot}} · {{mode}}",
         )
     )

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import gauge, table, timeseries
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import gauges, limit_line, lines, now, over_time
-from grafana.promql import current, exact, labelled, latest, most, of_bots
+from grafana.promql import current, drawn, exact, labelled, latest, most, of_bots
 from grafana.style import set_
 from grafana.tables import Label, Value, gauge_cell, measure, money, rows
 from grafana.trading_bot.values import BOT, MODE
@@ -37,7 +37,7 @@ def _drawdown() -> timeseries.Panel:
             1,
             "no drawdown known",
         )
-        .with_target(over_time("-" + of_bots(labelled(latest("trading_bot_drawdown_ratio"), "mode"), deepest), BY_BOT))
+        .with_target(over_time("-" + of_bots(drawn("trading_bot_drawdown_ratio"), deepest), BY_BOT))
         .with_target(over_time(f"-{limit}", "limit", "B"))
         .max(0)
         .fill_opacity(8)
@@ -66,8 +66,7 @@ def _utilisation() -> gauge.Panel:
 
 
 def _exposure() -> timeseries.Panel:
-    ratio = f"({latest('trading_bot_exposure')} / on (bot) ({latest('trading_bot_max_exposure')} > 0))"
-    busiest = most(10, UTILISATION)
+    ratio = "exposure_ratio"
     return (
         lines(
             303,
@@ -80,8 +79,8 @@ def _exposure() -> timeseries.Panel:
             1,
             "no exposure known",
         )
-        .with_target(over_time(of_bots(labelled(ratio, "mode"), busiest), BY_BOT))
-        .with_target(over_time(f"0 * count({ratio}) + 1", "maximum", "B"))
+        .with_target(over_time(of_bots(drawn(ratio), most(10, ratio)), BY_BOT))
+        .with_target(over_time(f"0 * count({drawn(ratio)}) + 1", "maximum", "B"))
         .min(0)
         .override_by_name("maximum", limit_line())
     )
@@ -99,13 +98,12 @@ def _loss() -> timeseries.Panel:
         2,
         style.TOO_FEW,
     )
-    at_risk = most(5, "trading_bot_value_at_risk", confidence="0.95")
+    at_risk = most(5, "value_at_risk_ratio")
     for ref, name, metric in (
-        ("A", "VaR", "trading_bot_value_at_risk"),
-        ("B", "ES", "trading_bot_expected_shortfall"),
+        ("A", "VaR", "value_at_risk_ratio"),
+        ("B", "ES", "expected_shortfall_ratio"),
     ):
-        share = f"({latest(metric, confidence='0.95')} / on (bot) ({latest('trading_bot_equity')} > 0))"
-        panel.with_target(over_time(of_bots(labelled(share, "mode"), at_risk), f"{BY_BOT} {name}", ref))
+        panel.with_target(over_time(of_bots(drawn(metric), at_risk), f"{BY_BOT} {name}", ref))
     return panel.override_by_regexp("/ES$/", style.dashed())
 
 

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import table, timeseries
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import lines, over_time
-from grafana.promql import labelled, of_bot, of_bots
+from grafana.promql import drawn, of_bot, of_bots
 from grafana.style import set_
 from grafana.tables import Value, coloured_text, gauge_cell, measure, rows
 from grafana.trading_bot.curves import BY_BOT
@@ -65,7 +65,7 @@ def _parts() -> table.Panel:
 
 
 def _trend() -> timeseries.Panel:
-    score = of_bot("bot:score:ratio")
+    score = drawn("score_ratio")
     now = f"max by (bot) (last_over_time({score}[1d] @ end()))"
     return (
         lines(
@@ -80,10 +80,7 @@ def _trend() -> timeseries.Panel:
         )
         .with_target(
             over_time(
-                of_bots(
-                    labelled(f"max by (bot) (last_over_time({score}[5m]))", "mode"),
-                    f"topk(5, {now}) or bottomk(5, {now})",
-                ),
+                of_bots(score, f"topk(5, {now}) or bottomk(5, {now})"),
                 BY_BOT,
             )
         )

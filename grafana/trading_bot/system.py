@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import gauge, table, timeseries
 from grafana import promql, style
 from grafana.board import Row
 from grafana.panels import gauges, lines, now, over_time
-from grafana.promql import current, of_bot
+from grafana.promql import current, drawn
 from grafana.tables import Value, measure, rows
 from grafana.trading_bot.curves import of_each_bot
 from grafana.trading_bot.values import BOT, MODE
@@ -130,8 +130,8 @@ def _responses() -> timeseries.Panel:
         2,
         NOTHING,
     )
-    metric = "bot:response_time_seconds:p95"
-    slowest = f"topk(10, max by (bot) (last_over_time({of_bot(metric)}[1d] @ end())))"
+    metric = "response_time_seconds"
+    slowest = f"topk(10, max by (bot) (last_over_time({drawn(metric)}[1d] @ end())))"
     limits = [("api_response_time", "critical"), ("api_response_time", "warning")]
     return of_each_bot(panel, {"": metric}, limits, chosen=slowest, near=True).min(0)
 

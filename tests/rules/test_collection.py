@@ -51,6 +51,8 @@ INTERVALS = {
     "sla_period": "4m",
     # Closes an hour; the sums over weeks take each close for one.
     "sla_hours": "1h",
+    # What charts draw over weeks.
+    "dashboards": "1m",
 }
 
 

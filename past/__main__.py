@@ -1,0 +1,89 @@
+"""`python -m past`: puts the demo bots' past month into the data of a Prometheus that runs.
+
+It runs beside the stack at the lowest priority. All is made in a folder of its own, and moved when it is whole; killed
+at any moment, it begins anew at the next `make up`, or goes on moving. Prometheus looks for blocks every minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import requests
+
+from exporter.config.load import load
+from exporter.sources.demo import DAY
+from past import promtool, record, simulate
+from past.wanted import MARK, simulated
+
+DAYS = 30
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the past where it is wanted; 1 when that failed, which nothing depends on."""
+    options = _parser().parse_args(arguments)
+    mark, folder = options.data / MARK, options.data / "past"
+    if not mark.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return 0
+    os.nice(19)
+    try:
+        return _make(options, mark, folder)
+    except Exception as error:
+        print(f"The demo bot's past could not be made; all else goes on, and the next `make up` tries again: {error}")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m past", description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("monitoring.yml"), help="default: monitoring.yml")
+    parser.add_argument("--rules", type=Path, default=Path("prometheus/rules"), help="default: prometheus/rules")
+    parser.add_argument("--data", type=Path, required=True, help="Prometheus's")
+    parser.add_argument("--bin", type=Path, required=True, help="the folder of prometheus and promtool")
+    parser.add_argument("--exporter", required=True, help="where it answers; it knows since when the bots trade")
+    return parser
+
+
+def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
+    config = load(options.config)
+    if not simulated(config):
+        shutil.rmtree(folder, ignore_errors=True)
+        mark.unlink()
+        return 0
+    ready = folder / "ready"
+    if not ready.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        until = int(mark.stat().st_mtime)
+        span = range(until - DAYS * DAY, until + 1, simulate.STEP)
+        rules = record.rules(options.rules)
+        simulate.write(config, _since(options.exporter), span, folder, {name for rule in rules for name in rule.reads})
+        record.add(rules, span, folder, options.bin)
+        blocks = folder / "new"
+        for file in simulate.files(folder):
+            promtool.blocks(options.bin, file, blocks, simulate.BLOCK)
+            file.unlink()
+        blocks.rename(ready)
+    for block in ready.iterdir():
+        block.rename(options.data / block.name)
+    # Gone at once: with the mark, but no folder, it would be made twice.
+    mark.rename(folder / mark.name)
+    shutil.rmtree(folder)
+    print("The demo bot's past is made; Prometheus shows it within a minute.")
+    return 0
+
+
+def _since(exporter: str) -> dict[str, float]:
+    """Since when each bot trades."""
+    text = requests.get(f"{exporter}/metrics", params={"collect[]": "bot"}, timeout=30).text
+    found = re.findall(r'^trading_bot_start_timestamp_seconds{bot="((?:[^"\\]|\\.)*)"} (\S+)', text, re.MULTILINE)
+    return {json.loads(f'"{name}"'): float(since) for name, since in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
