@@ -57,7 +57,7 @@ def rows(
         with_basics(table.Panel(), id_, title, size, description, style.COUNT, 2)
         .show_header(True)
         # Grafana's own, 150, would push most columns out of a narrow screen.
-        .min_width(100)
+        .min_width(120)
         .footer(common_builders.TableFooterOptions().show(False).reducer([]).count_rows(False))
         .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(False)])
         .no_value(absent)

@@ -1,4 +1,4 @@
-"""The first start of a demo bot gives a month to look at, once, in every panel; nobody is told anything of it."""
+"""The first start of a demo bot gives a month to look at, once; nobody is told anything because of it."""
 
 from __future__ import annotations
 
