@@ -88,7 +88,8 @@ def _now() -> table.Panel:
 
 def _overall() -> statetimeline.Panel:
     illest = f"bottomk(12, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
-    by_bot = f"max by (bot) (min_over_time({HEALTH}[$__interval]))"
+    # A step may be shorter than what is between two readings: then it is the last one's.
+    by_bot = f"max by (bot) (min_over_time({HEALTH}[$__interval]) or {HEALTH})"
     return (
         states(
             304,

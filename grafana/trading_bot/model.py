@@ -89,7 +89,7 @@ def _accuracy() -> timeseries.Panel:
     panel = lines(
         602,
         "Accuracy and F1",
-        (12, 8),
+        (12, 9),
         "Share of the predictions that were right, and F1 (dashed), the balance of precision and recall; of more than "
         "five bots, the five that were least accurate. Dashed limits are model_accuracy of monitoring.yml. When a "
         "curve falls towards them, retrain the model, and see whether the market has changed.",
@@ -106,7 +106,7 @@ def _drift() -> timeseries.Panel:
     panel = lines(
         603,
         "Drift score",
-        (12, 8),
+        (12, 9),
         "How far today's data is from that of the training, in the bot's own measure; of more than ten bots, the ten "
         "that drifted most. The dashed line is model_drift of monitoring.yml: above it, retrain the model.",
         style.COUNT,

@@ -72,7 +72,7 @@ def _trend() -> timeseries.Panel:
             282,
             "Score over time",
             (9, 8),
-            "The same score over time; of more than ten bots, the five that are best now and the five that are worst. "
+            "The same score over time; of more than eight bots, the four best now and the four worst. "
             "A curve that falls for days: the table beside it says which part is low.",
             style.RATIO,
             1,
@@ -80,7 +80,7 @@ def _trend() -> timeseries.Panel:
         )
         .with_target(
             over_time(
-                of_bots(score, f"topk(5, {now}) or bottomk(5, {now})"),
+                of_bots(score, f"topk(4, {now}) or bottomk(4, {now})"),
                 BY_BOT,
             )
         )
