@@ -52,7 +52,7 @@ def current(metric: str, by: str = "bot", **labels: str) -> str:
 
 
 def drawn(metric: str, **labels: str) -> str:
-    """What charts draw of each bot that answers, with its mode and currency: recorded by prometheus/rules/dashboards.yml.
+    """What charts draw of each bot that answers, with mode and currency: recorded by prometheus/rules/dashboards.yml.
 
     Args:
         metric: as the exporter names it.

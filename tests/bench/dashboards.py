@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -13,22 +12,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
-import yaml
 
-from exporter.past import BLOCK, DAYS, STEP, make
-from tests.binaries import binary
+from tests.bench.month import BOTS, SPAN, Asked, ask, backfill, running
 from tests.grafana.dashboards import VALUES, load, panels
-from tests.stack import ROOT, free_port, wait_for
+from tests.stack import ROOT
 
-# Their stories are those of so many simulated bots, told under many names: the shape of the data is what matters. To
-# make all takes long; BENCH_BOTS makes fewer.
 DASHBOARDS = Path(os.environ.get("BENCH_DASHBOARDS", ROOT / "grafana" / "dashboards"))
-BOTS = int(os.environ.get("BENCH_BOTS", "100"))
-STORIES = 1
-RANGES = {"1 h": 3600, "24 h": 86400, "30 d": DAYS * 86400}
+DAYS = SPAN // 86400
+RANGES = {"1 h": 3600, "24 h": 86400, f"{DAYS} d": SPAN}
 # Of a panel on a wide screen, as Grafana has it without any setting of the panel's own; and the provisioned least step.
 POINTS, LEAST = 1500, 60
 GOAL = 1.0
+HOW = (
+    "what is asked for over ranges at its real interval (rules' series 60 s, limits 30 s, alerts 10 s, the stack 15 s),"
+    " the rest of the last hour alone. One simulated bot's past under all names; the rules' series by the rules; "
+    "health, score, SLA, alerts and the stack made up."
+)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -47,12 +46,12 @@ def dashboards(runs: int) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_FOLDER")) as name:
         folder = Path(name)
         began = time.monotonic()
-        until = backfill(folder)
+        until = backfill(folder, asked())
         made = time.monotonic() - began
         size = sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file())
-        print(f"{DAYS} days of {BOTS} bots, a sample every {STEP} s: {size / 2**20:,.0f} MiB, made in {made:.0f} s")
-        with running(folder) as url:
-            count = _ask(url, f"count({{__name__!=''}} @ {until})", None)[0]
+        print(f"{DAYS} days of {BOTS} bots, {size / 2**20:,.0f} MiB, made in {made:.0f} s: {HOW}")
+        with running(folder / "data") as url:
+            count = ask(url, f"count({{__name__!=''}} @ {until})", None)[0]
             print(f"Series: {count['value'][1]}; each query {runs} times, the median; load {os.getloadavg()[0]:.1f}")
             for file in sorted(DASHBOARDS.glob("*.json")):
                 _dashboard(url, load(file), until, runs)
@@ -99,7 +98,7 @@ def measure(url: str, panel: Mapping[str, Any], seconds: int, until: int, runs: 
         for _ in range(runs):
             began = time.monotonic()
             try:
-                empty = not _ask(url, expression, span, until)
+                empty = not ask(url, expression, span, until)
             except (AssertionError, requests.RequestException) as error:
                 fault = str(error)
             times.append(time.monotonic() - began)
@@ -134,91 +133,15 @@ def _seconds(text: str) -> int:
     return int(text.strip("<>=")[:-1]) * UNITS[text[-1]]
 
 
-def _ask(url: str, expression: str, span: tuple[int, int, int] | None, at: int | None = None) -> list[Any]:
-    parameters: dict[str, Any] = {"query": expression}
-    if span is None:
-        parameters |= {} if at is None else {"time": at}
-    else:
-        start, end, step = span
-        parameters |= {"start": start // step * step, "end": end // step * step, "step": step}
-    path = "query" if span is None else "query_range"
-    answer = requests.post(f"{url}/api/v1/{path}", data=parameters, timeout=130).json()
-    assert answer["status"] == "success", answer["error"]
-    result: list[Any] = answer["data"]["result"]
-    return result
-
-
-def backfill(folder: Path) -> int:
-    """Make the data of all bots; returns the time of the last sample."""
-    (folder / "monitoring.yml").write_text(
-        yaml.safe_dump(
-            {
-                "preset": "production",
-                "bots": [{"name": f"story-{number}", "type": "demo", "seed": number} for number in range(STORIES)],
-            }
-        )
-    )
-    make(folder / "monitoring.yml", folder / "exporter", folder / "data", folder / "past")
-    files = sorted((folder / "past").glob("*.om"), key=lambda file: int(file.stem))
-    until = 0
-    names = asked()
-    for file in files:
-        until = max(until, _multiply(file, names))
-        command = [binary("promtool"), "tsdb", "create-blocks-from", "openmetrics", f"--max-block-duration={BLOCK}h"]
-        subprocess.run([*command, "-q", str(file), str(folder / "data")], check=True)
-        file.unlink()
-    return until
-
-
-def asked() -> set[str]:
+def asked() -> Asked:
     """The series that dashboards ask for: others would only take time to make."""
-    text = "\n".join(file.read_text() for file in DASHBOARDS.glob("*.json"))
-    return set(re.findall(r"\b(?:trading_bot|bot|bot_\w+|monitoring)[_:][\w:]+", text))
-
-
-def _multiply(file: Path, names: set[str]) -> int:
-    """Have a file tell of all bots; returns the time of its last sample."""
-    new, last = file.with_suffix(".new"), 0
-    with file.open() as lines, new.open("w") as out:
-        for line in lines:
-            if line.partition("{")[0] not in names:
-                continue
-            found = re.search(r"story-(\d+)", line)
-            if found is None:
-                out.write(line)
-                continue
-            parts = line.split(found[0])
-            out.writelines(f"bot-{number}".join(parts) for number in range(int(found[1]), BOTS, STORIES))
-            last = int(line.rpartition(" ")[2])
-        out.write("# EOF\n")
-    new.rename(file)
-    return last
-
-
-class running:  # noqa: N801 - used as a function
-    """Prometheus over the data, without rules."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> str:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        (self._folder / "prometheus.yml").write_text("{}\n")
-        command = [binary("prometheus"), f"--config.file={self._folder / 'prometheus.yml'}"]
-        command += [f"--storage.tsdb.path={self._folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
-        command += ["--storage.tsdb.retention.time=40d", "--log.level=error"]
-        self._process = subprocess.Popen(command)
-        wait_for("Prometheus", lambda: _ready(url), 120)
-        return url
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(60)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/-/ready", timeout=2).ok
-    except requests.RequestException:
-        return False
+    ranges, every = set[str](), set[str]()
+    for file in DASHBOARDS.glob("*.json"):
+        for panel in panels(load(file)):
+            for target in panel.get("targets", ()):
+                names = set(re.findall(r"[a-zA-Z_:][\w:]+(?=[{\[ ),]|$)", target["expr"]))
+                limits = re.findall(r'threshold="(\w+)",severity="(\w+)"', target["expr"])
+                every |= names
+                if target.get("range") or "[" in target["expr"]:
+                    ranges |= names | {f"{threshold},{severity}" for threshold, severity in limits}
+    return Asked(frozenset(ranges), frozenset(every))
