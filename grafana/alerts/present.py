@@ -194,7 +194,7 @@ def _firing() -> table.Panel:
     return alert_rows(
         106,
         "Firing now",
-        (24, 10),
+        (24, 9),
         "Each alert that fires: what it measures now beside its limit, for how long its condition has held, who looks"
         " after it and since when, and of how many escalations others were told. Value and limit are empty where an "
         "alert has none, or it can't be read. What to do stands in its message, in the inbox and in its runbook.",
@@ -231,7 +231,7 @@ def _escalations() -> table.Panel:
     return alert_rows(
         107,
         "Escalations",
-        (24, 5),
+        (24, 6),
         "Who is told beside the administrator, why, and for how long by now. Acknowledging the alert stops all of its"
         " escalations: what came after the time beside the name was told to nobody. A role without a contact falls to"
         " the next one that has one: see contacts in monitoring.yml.",
