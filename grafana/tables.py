@@ -45,8 +45,9 @@ def rows(
     sort_by: str,
     absent: str,
     hidden: Sequence[str] = (),
+    largest_first: bool = False,
 ) -> table.Panel:
-    """A table, smallest value of `sort_by` first.
+    """A table, smallest value of `sort_by` first where nothing else is said.
 
     Args:
         labels_from: the query whose labels the `Label` columns show.
@@ -59,7 +60,7 @@ def rows(
         # Grafana's own, 150, would push most columns out of a narrow screen.
         .min_width(120)
         .footer(common_builders.TableFooterOptions().show(False).reducer([]).count_rows(False))
-        .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(False)])
+        .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(largest_first)])
         .no_value(absent)
         .override_by_regexp("/.*/", [set_("noValue", style.UNKNOWN), set_("mappings", [ABSENT])])
         .with_target(_query(labels_from, "A"))
