@@ -142,6 +142,6 @@ def asked() -> Asked:
                 names = set(re.findall(r"[a-zA-Z_:][\w:]+(?=[{\[ ),]|$)", target["expr"]))
                 limits = re.findall(r'threshold="(\w+)",severity="(\w+)"', target["expr"])
                 every |= names
-                if target.get("range") or "[" in target["expr"]:
+                if target.get("range") or re.search(r"\[(\$__range|\d+d)", target["expr"]):
                     ranges |= names | {f"{threshold},{severity}" for threshold, severity in limits}
     return Asked(frozenset(ranges), frozenset(every))

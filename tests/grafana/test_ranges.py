@@ -77,9 +77,9 @@ def _over_ranges(expression: str, instant: bool) -> Iterator[Any]:
     for node in walk(parse(substituted(expression))):
         if isinstance(node, promql_parser.VectorSelector) and not instant:
             yield node
-        if isinstance(node, promql_parser.MatrixSelector | promql_parser.SubqueryExpr):
-            if node.range.total_seconds() > SHORT:
-                yield from (each for each in walk(node) if isinstance(each, promql_parser.VectorSelector))
+        ranged = isinstance(node, promql_parser.MatrixSelector | promql_parser.SubqueryExpr)
+        if ranged and node.range.total_seconds() > SHORT:
+            yield from (each for each in walk(node) if isinstance(each, promql_parser.VectorSelector))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
