@@ -172,6 +172,6 @@ def _timeline(kind: str) -> statetimeline.Panel:
         )
         .with_target(over_time(f"{code} and on (bot, symbol) {liveliest}", MARKET))
         # This kind of panel has no words of its own where there is nothing.
-        .with_target(over_time(f"vector(-1) unless on () count({code})", NO_MARKET, "B"))
+        .with_target(over_time(f"vector(-1) unless on () count({liveliest})", NO_MARKET, "B"))
         .mappings([style.texts({"-1": ("none", style.NEUTRAL), **_numbered(names)})])
     )
