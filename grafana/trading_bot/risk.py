@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import gauge, table, timeseries
-from grafana_foundation_sdk.models import common
 
 from grafana import promql, style
 from grafana.board import Row
@@ -41,9 +40,8 @@ def _drawdown() -> timeseries.Panel:
         .with_target(over_time("-" + of_bots(drawn("trading_bot_drawdown_ratio"), deepest), BY_BOT))
         .with_target(over_time(f"-{limit}", "limit", "B"))
         .max(0)
-        # Fading, or the areas of ten bots together hide the curves.
-        .fill_opacity(12)
-        .gradient_mode(common.GraphGradientMode.OPACITY)
+        # Hardly any, or the areas of ten bots together hide the curves.
+        .fill_opacity(5)
         .override_by_name("limit", limit_line())
     )
 
