@@ -124,12 +124,6 @@ def _trades_by_day() -> timeseries.Panel:
     # Differences of the counts at the ends of two days, so that no trade is lost or guessed (`increase` extrapolates)
     # and a gap in between does no harm. A bar begins with its day, hence the offsets into the future. On the first
     # day there is no end of the day before; and after a fall of the count (an emptied database) it began anew.
-    count = f"trading_bot_trades_total{{{promql.BOT}}}"
-    end = f"max by (bot, result) (last_over_time({count}[1d] offset -1d))"
-    before = (
-        f"(max by (bot, result) (last_over_time({count}[1d]))"
-        f" or max by (bot, result) (min_over_time({count}[1d] offset -1d)))"
-    )
     panel = day_bars(
         251,
         "Trades by day",
@@ -139,8 +133,16 @@ def _trades_by_day() -> timeseries.Panel:
         style.GROUPED,
         1,
         NO_TRADES,
-    ).with_target(over_time(f"sum by (result) (({end} - {before} >= 0) or {end})", "{{result}}"))
-    for result, colour in RESULTS.items():
+    )
+    # A query for each result: together they read 13 million counts of a hundred bots, four times over.
+    for ref, (result, colour) in zip("ABC", RESULTS.items(), strict=True):
+        count = promql.of_bot("trading_bot_trades_total", result=result)
+        end = f"max by (bot, result) (last_over_time({count}[1d] offset -1d))"
+        before = (
+            f"(max by (bot, result) (last_over_time({count}[1d]))"
+            f" or max by (bot, result) (min_over_time({count}[1d] offset -1d)))"
+        )
+        panel.with_target(over_time(f"sum by (result) (({end} - {before} >= 0) or {end})", "{{result}}", ref))
         panel.override_by_name(result, [style.colour(colour)])
     return panel
 
