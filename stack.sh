@@ -224,7 +224,7 @@ docker_up() {
   check_readable
   before=$(docker compose ps -q)
   pull_images
-  services=$(docker compose config --services)
+  services=$(docker compose config --services | grep -vx past)
   [ -z "$grafana_fault" ] || services=$(grep -v grafana <<<"$services")
   say "Building $own_image ..."
   output=$(docker compose build -q 2>&1) || die "$output"$'\n'"The image $own_image could not be built."

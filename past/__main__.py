@@ -12,10 +12,12 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import requests
 
+from exporter.config.entries import Monitoring
 from exporter.config.load import load
 from exporter.sources.demo import DAY
 from past import promtool, record, simulate
@@ -61,11 +63,11 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
         folder.mkdir()
         until = int(mark.stat().st_mtime)
         span = range(until - DAYS * DAY, until + 1, simulate.STEP)
-        rules = record.rules(options.rules)
-        simulate.write(config, _since(options.exporter), span, folder, {name for rule in rules for name in rule.reads})
-        record.add(rules, span, folder, options.bin)
+        since = _since(options.exporter)
+        if unknown := {bot.name for bot in config.bots} - since.keys():
+            raise RuntimeError(f"{options.exporter} doesn't tell since when {', '.join(sorted(unknown))} trades")
         blocks = folder / "new"
-        for file in simulate.files(folder):
+        for file in openmetrics(config, since, span, options.rules, folder, options.bin):
             promtool.blocks(options.bin, file, blocks, simulate.BLOCK)
             file.unlink()
         blocks.rename(ready)
@@ -76,6 +78,25 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
     shutil.rmtree(folder)
     print("The demo bot's past is made; Prometheus shows it within a minute.")
     return 0
+
+
+def openmetrics(
+    config: Monitoring, since: Mapping[str, float], times: Sequence[int], rules: Path, folder: Path, binaries: Path
+) -> list[Path]:
+    """Write a file a block, of what was served and of what rules recorded; gives the files.
+
+    Args:
+        config: monitoring.yml, of demo bots.
+        since: when each bot began.
+        times: the moments, evenly spaced.
+        rules: the folder of the rule files.
+        folder: where the files go.
+        binaries: where prometheus and promtool are.
+    """
+    wanted = record.rules(rules)
+    simulate.write(config, since, times, folder, {name for rule in wanted for name in rule.reads})
+    record.add(wanted, times, folder, binaries)
+    return simulate.files(folder)
 
 
 def _since(exporter: str) -> dict[str, float]:

@@ -21,8 +21,9 @@ import yaml
 
 from past import promtool, simulate
 
-# What dashboards show over days: all of one file, and these with what they are made of. Not what remembers: what was counted minute by minute
-# (uptime, SLA) or told once (milestones, alerts) is a judgement of what was watched, and nobody watched then.
+# What dashboards show over days: all of one file, and some of others with what they are made of. Not what remembers:
+# what was counted minute by minute (uptime, SLA) or told once (milestones, alerts) is a judgement of what was watched,
+# and nobody watched then.
 FILE = "dashboards.yml"
 RECORDED = (
     "bot:data_age:seconds",
@@ -46,6 +47,8 @@ RECORDED = (
 )
 # For the Prometheus to answer; much more than it takes.
 SECONDS = 120
+# Ends with its input, so with this process however that ends.
+GUARDED = '"$@" & cat >/dev/null; kill $!; wait'
 # One block for all.
 MONTHS = 1458
 
@@ -123,18 +126,15 @@ def _prometheus(binaries: Path, data: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = "{}:{}".format(*probe.getsockname())
-    command = [str(binaries / "prometheus"), f"--config.file={configuration}", f"--storage.tsdb.path={data}"]
-    command += ["--storage.tsdb.retention.time=10y", f"--web.listen-address={address}"]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:  # noqa: S603
-        try:
-            end = time.monotonic() + SECONDS
-            while not _ready(f"http://{address}"):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"Prometheus does not start: {log.read_text(errors='replace')[-400:]}")
-                time.sleep(0.1)
-            yield f"http://{address}"
-        finally:
-            process.terminate()
+    command = ["sh", "-c", GUARDED, "sh", str(binaries / "prometheus"), f"--config.file={configuration}"]
+    command += [f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=10y", f"--web.listen-address={address}"]
+    with log.open("wb") as output, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output):  # noqa: S603
+        end = time.monotonic() + SECONDS
+        while not _ready(f"http://{address}"):
+            if time.monotonic() > end:
+                raise RuntimeError(f"Prometheus does not start: {log.read_text(errors='replace')[-400:]}")
+            time.sleep(0.1)
+        yield f"http://{address}"
 
 
 def _ready(url: str) -> bool:

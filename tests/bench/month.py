@@ -1,6 +1,6 @@
 """A month of many bots for Prometheus: as many samples as it would have of what dashboards ask for over ranges.
 
-One simulated bot's past (exporter/past.py, a sample every five minutes) is told under all names, each sample at the
+One simulated bot's past (past/, a sample every five minutes) is told under all names, each sample at the
 interval at which it is really read; rules' series are evaluated by the rules themselves. What was watched, and of which
 there is no past, is made up: health, SLA, alerts, and what the stack says of itself.
 """
@@ -16,15 +16,19 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import time as now
 from typing import Any, NamedTuple
 
 import requests
 import yaml
 
-from exporter.past import BLOCK, DAYS, STEP, make
+from exporter.config.load import load
+from past import record, simulate
+from past.__main__ import DAYS
+from past.simulate import BLOCK, STEP
 from tests.binaries import binary
 from tests.rules.series import groups
-from tests.stack import free_port, wait_for
+from tests.stack import ROOT, free_port, wait_for
 
 # Their stories are the same under many names: the shape of the data is what matters. To make all takes long; BENCH_BOTS
 # and BENCH_DAYS make less.
@@ -34,6 +38,10 @@ STORY = "story-0"
 HOUR = 3600
 SLA = ("availability", "error_rate", "response_time_p95", "response_time_p99", "data_freshness", "model_accuracy")
 CHECKS = ("bot_running", "api_connectivity", "model_loaded", "data_freshness", "memory", "cpu", "disk", "network")
+RECORDED = (
+    *("bot:drawdown:ratio", "bot:maintenance", "bot:response_time_seconds:p95", "bot:risk_utilization:ratio"),
+    *("bot:threshold", "monitoring:target"),
+)
 ALERTS = ("BotDown", "HighDrawdown", "HighErrorRate", "LowWinRate", "StaleData")
 
 
@@ -57,8 +65,7 @@ def backfill(folder: Path, asked: Asked) -> int:
     """Make the data of all bots; returns the time of the last sample."""
     config = folder / "monitoring.yml"
     config.write_text(yaml.safe_dump({"preset": "production", "bots": [{"name": STORY, "type": "demo", "seed": 0}]}))
-    make(config, folder / "exporter", folder / "story", folder / "past")
-    files = sorted((folder / "past").glob("*.om"), key=lambda file: int(file.stem))
+    files = _story(config, folder / "past")
     for file in files:
         _import(file, folder / "story")
     told = {file: _read(file) for file in files}
@@ -66,7 +73,7 @@ def backfill(folder: Path, asked: Asked) -> int:
     with running(folder / "story") as url, ThreadPoolExecutor(2) as pool:
 
         def block(file: Path) -> None:
-            start = max(int(file.stem), until - SPAN)
+            start = max(min(time for values in told[file].values() for time in values), until - SPAN)
             end = max(time for values in told[file].values() for time in values) + STEP
             if start >= end:
                 return
@@ -82,6 +89,17 @@ def backfill(folder: Path, asked: Asked) -> int:
 
         list(pool.map(block, files))
     return until
+
+
+def _story(config: Path, folder: Path) -> list[Path]:
+    """The files of one bot's past, with what rules record of limits, risk and response times."""
+    folder.mkdir()
+    until = int(now()) // STEP * STEP
+    times = range(until - DAYS * 86400, until, STEP)
+    rules = [rule for rule in record.rules(ROOT / "prometheus" / "rules") if rule.record in RECORDED]
+    simulate.write(load(config), {STORY: times[0]}, times, folder, {name for rule in rules for name in rule.reads})
+    record.add(rules, times, folder, Path(binary("promtool")).parent)
+    return simulate.files(folder)
 
 
 def _import(file: Path, data: Path) -> None:

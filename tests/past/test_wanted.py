@@ -1,0 +1,82 @@
+"""When the past is made: at a first start of demo bots alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from past.__main__ import main
+from past.wanted import MARK, note
+
+DEMO = "bots:\n  - {name: demo, type: demo}\n"
+REAL = DEMO + "  - {name: mine, type: file, path: mine.json}\n"
+
+
+@pytest.fixture
+def monitoring(tmp_path: Path) -> Path:
+    path = tmp_path / "monitoring.yml"
+    path.write_text(DEMO)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def run(monitoring: Path, data: Path) -> int:
+    nowhere = ["--exporter", "http://127.0.0.1:1", "--bin", str(data)]
+    return main(["--config", str(monitoring), "--data", str(data), *nowhere])
+
+
+def test_before_a_first_start_it_is_wanted(monitoring: Path, data: Path) -> None:
+    note(monitoring, data)
+    assert [path.name for path in data.iterdir()] == [MARK]
+
+
+@pytest.mark.parametrize("text", [REAL, "nonsense"])
+def test_not_beside_a_real_bot_nor_with_a_fault(monitoring: Path, data: Path, text: str) -> None:
+    note(monitoring, data)
+    monitoring.write_text(text)
+    note(monitoring, data)
+    assert list(data.iterdir()) == []
+
+
+def test_not_where_prometheus_has_data(monitoring: Path, data: Path) -> None:
+    (data / "wal").mkdir(parents=True)
+    note(monitoring, data)
+    assert [path.name for path in data.iterdir()] == ["wal"]
+
+
+def test_not_with_a_real_bot_that_came_meanwhile(monitoring: Path, data: Path) -> None:
+    note(monitoring, data)
+    (data / "past").mkdir()
+    monitoring.write_text(REAL)
+    assert run(monitoring, data) == 0
+    assert list(data.iterdir()) == []
+
+
+def test_a_fault_is_told_in_a_line_and_the_next_start_tries_again(
+    monitoring: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note(monitoring, data)
+    assert run(monitoring, data) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("The demo bot's past could not be made; all else goes on")
+    assert told.count("\n") == 1
+    assert (data / MARK).exists()
+
+
+def test_killed_while_it_moves_blocks_it_moves_the_rest(monitoring: Path, data: Path) -> None:
+    note(monitoring, data)
+    (data / "first").mkdir()
+    (data / "past/ready/second").mkdir(parents=True)
+    assert run(monitoring, data) == 0
+    assert {path.name for path in data.iterdir()} == {"first", "second"}
+
+
+def test_killed_at_its_end_it_clears_up(monitoring: Path, data: Path) -> None:
+    (data / "past").mkdir(parents=True)
+    assert run(monitoring, data) == 0
+    assert list(data.iterdir()) == []
