@@ -119,6 +119,17 @@ def judged_number(panel: stat.Panel, expression: str, answering: str) -> stat.Pa
     )
 
 
+def _names_below() -> common_builders.VizLegendOptions:
+    """A legend of names alone, below the panel."""
+    return (
+        common_builders.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
+
+
 def lines(
     id_: int, title: str, size: tuple[int, int], description: str, unit: str, decimals: int, absent: str
 ) -> timeseries.Panel:
@@ -129,13 +140,7 @@ def lines(
         .fill_opacity(0)
         .show_points(common.VisibilityMode.NEVER)
         .span_nulls(SHORT_GAP)
-        .legend(
-            common_builders.VizLegendOptions()
-            .show_legend(True)
-            .display_mode(common.LegendDisplayMode.LIST)
-            .placement(common.LegendPlacement.BOTTOM)
-            .calcs([])
-        )
+        .legend(_names_below())
         .tooltip(
             common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
         )
@@ -211,13 +216,7 @@ def columns(
         bars(id_, title, size, description, unit, decimals)
         .orientation(common.VizOrientation.VERTICAL)
         .x_tick_label_spacing(40)
-        .legend(
-            common_builders.VizLegendOptions()
-            .show_legend(True)
-            .display_mode(common.LegendDisplayMode.LIST)
-            .placement(common.LegendPlacement.BOTTOM)
-            .calcs([])
-        )
+        .legend(_names_below())
         .no_value(absent)
         .override_by_regexp(*NO_TEXT_ON_AXES)
     )
@@ -231,6 +230,7 @@ def counts(id_: int, title: str, size: tuple[int, int], description: str, absent
         .display_mode(common.BarGaugeDisplayMode.BASIC)
         .reduce_options(common_builders.ReduceDataOptions().calcs(["last"]))
         .show_unfilled(False)
+        .text(common_builders.VizTextDisplayOptions().title_size(12).value_size(14))
         .min(0)
         .mappings([style.when_absent(absent, dashboard.SpecialValueMatch.NULL)])
         .no_value(absent)

@@ -12,6 +12,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana import style
 from grafana.panels import now, with_basics
+from grafana.promql import recorded
 from grafana.style import set_
 
 Property = dashboard.DynamicConfigValue
@@ -44,8 +45,9 @@ def rows(
     sort_by: str,
     absent: str,
     hidden: Sequence[str] = (),
+    largest_first: bool = False,
 ) -> table.Panel:
-    """A table, smallest value of `sort_by` first.
+    """A table, smallest value of `sort_by` first where nothing else is said.
 
     Args:
         labels_from: the query whose labels the `Label` columns show.
@@ -55,8 +57,10 @@ def rows(
     panel = (
         with_basics(table.Panel(), id_, title, size, description, style.COUNT, 2)
         .show_header(True)
+        # Grafana's own, 150, would push most columns out of a narrow screen.
+        .min_width(120)
         .footer(common_builders.TableFooterOptions().show(False).reducer([]).count_rows(False))
-        .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(False)])
+        .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(largest_first)])
         .no_value(absent)
         .override_by_regexp("/.*/", [set_("noValue", style.UNKNOWN), set_("mappings", [ABSENT])])
         .with_target(_query(labels_from, "A"))
@@ -91,6 +95,14 @@ def rows(
             ),
         ]
     )
+
+
+def lamps(metric: str, label: str, names: dict[str, str], meanings: dict[str, tuple[str, str]]) -> list[Value]:
+    """A column with a lamp for each of a recorded metric's kinds: value of the label → the column's name."""
+    return [
+        Value(name, recorded(metric, **{label: kind}), [*lamp(meanings), set_("custom.minWidth", 75)])
+        for kind, name in names.items()
+    ]
 
 
 def _query(expression: str, ref: str) -> prometheus.Dataquery:

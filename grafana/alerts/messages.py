@@ -127,7 +127,7 @@ def _suppressed() -> stat.Panel:
 def _last() -> stat.Panel:
     return side_by_side(
         305,
-        "Last in the inbox",
+        "Inbox, last",
         (3, 4),
         "How long ago the last message came to the inbox, which is always told. While something fires and this is more "
         "than a day, the way from Alertmanager to the responder is broken.",

@@ -6,12 +6,12 @@ from grafana_foundation_sdk.builders import statetimeline, table
 
 from grafana import style
 from grafana.alerts import series
-from grafana.alerts.present import ABOUT, BOT, ESCALATING, severity
+from grafana.alerts.present import ABOUT, BOT, ESCALATING, alert_rows, severity
 from grafana.board import Row
 from grafana.panels import over_time, states
 from grafana.promql import firing, none_known
 from grafana.style import set_
-from grafana.tables import Label, Value, measure, rows
+from grafana.tables import Label, Value, measure
 from grafana.trading_bot.bots import SEVERITIES
 
 QUIET = "0"
@@ -55,7 +55,7 @@ def _how_often() -> table.Panel:
     incidents = series.known_by(f"(changes({began}[$__range]) + 1)")
     fired = series.known_by(f"count_over_time({firing()}[$__range])")
     during = f"sum_over_time({series.known_by(firing())}[$__range:$__interval]) * $__interval_ms / 1000"
-    return rows(
+    return alert_rows(
         202,
         "How often",
         (14, 9),
@@ -71,15 +71,18 @@ def _how_often() -> table.Panel:
             Value("Firing for", during, measure(style.SECONDS, 1, 110)),
         ],
         fired,
-        sort_by="Severity",
         absent="no alert known in this time",
-        hidden=("condition", "severity"),
     )
 
 
 def _escalated() -> statetimeline.Panel:
     keys = "alert, bot, severity, escalation"
-    now_and_then = f"max by ({keys}) (max_over_time({ESCALATING}[$__interval]))"
+    in_step = f"max_over_time({ESCALATING}[$__interval])"
+    acknowledged = 'max_over_time(trading_bot_acknowledged_timestamp_seconds{bot=~"$bot|"}[$__interval])'
+    codes = (
+        f"max by ({keys}) ({in_step} unless on (condition, bot, severity) {acknowledged})"
+        f" or max by ({keys}) ({in_step}) * 2"
+    )
     longest = f"topk(12, max by ({keys}) (count_over_time({ESCALATING}[$__range] @ end())))"
     none = none_known(ESCALATING, "alert", "no escalation known")
     return (
@@ -87,11 +90,17 @@ def _escalated() -> statetimeline.Panel:
             203,
             "Escalations over time",
             (10, 9),
-            "When others were to be told; of more than twelve, those that lasted longest. After an acknowledgement "
+            "When others were told (orange); of more than twelve, those that lasted longest. Blue: acknowledged, so "
             "nobody was. The first step comes as late as docs/alerts.md says, later ones after no_response of "
             "monitoring.yml. Many of them: nobody saw the first message, so check its channel below, or tell somebody"
             " who is awake.",
         )
-        .with_target(over_time(f"{now_and_then} or 0 * ({longest}) or {none}", "{{alert}} {{bot}} {{escalation}}"))
-        .mappings([style.texts({QUIET: ("quiet", style.CLEAR), "1": ("escalated", style.ORANGE)})])
+        .with_target(over_time(f"{codes} or 0 * ({longest}) or {none}", "{{alert}} {{bot}} {{escalation}}"))
+        .mappings(
+            [
+                style.texts(
+                    {QUIET: ("quiet", style.CLEAR), "1": ("escalated", style.ORANGE), "2": ("acknowledged", style.INFO)}
+                )
+            ]
+        )
     )

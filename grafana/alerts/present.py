@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders import stat, table
 
 from grafana import style
@@ -28,6 +30,9 @@ STEPS = {
 }
 ROLES = ("manager", "technical_lead", "emergency_contact", "risk_manager")
 ESCALATING = 'ALERTS{alertstate="firing",escalation!="",bot=~"$bot|"}'
+# An acknowledgement stops them, though their conditions go on.
+UNSTOPPED = f"{ESCALATING} unless on (condition, bot, severity) {series.ACKNOWLEDGED}"
+GOES_ON = {"0": ("stopped", style.CLEAR), "1": ("goes on", style.ORANGE)}
 
 
 def severity(alerts: str) -> Value:
@@ -36,7 +41,7 @@ def severity(alerts: str) -> Value:
     return Value("Severity", series.ranked(alerts), [*lamp(names), width(85)])
 
 
-# A click shows that bot alone, there where its figures are.
+# A click shows that bot alone, there where its figures are; or all bots, see `series.with_bot`.
 BOT = Label(
     "Bot",
     "bot",
@@ -55,6 +60,34 @@ BOT = Label(
     ],
 )
 ABOUT = Label("About", "about", [set_("custom.minWidth", 105)])
+
+
+def alert_rows(
+    id_: int,
+    title: str,
+    size: tuple[int, int],
+    description: str,
+    columns: Sequence[Label | Value],
+    labels_from: str,
+    absent: str,
+    hidden: Sequence[str] = (),
+) -> table.Panel:
+    """A table of alerts, the worst first."""
+    named = [
+        column._replace(expression=series.with_bot(column.expression)) if isinstance(column, Value) else column
+        for column in columns
+    ]
+    return rows(
+        id_,
+        title,
+        size,
+        description,
+        named,
+        series.with_bot(labels_from),
+        sort_by="Severity",
+        absent=absent,
+        hidden=("condition", "severity", *hidden),
+    )
 
 
 def row() -> Row:
@@ -124,12 +157,12 @@ def _escalated() -> stat.Panel:
         104,
         "Escalated",
         (3, 4),
-        "Alerts of which others are told by now, since nobody answered in time, or they are too bad for one person. "
-        "The table Escalations below says to whom.",
+        "Alerts of which others are told by now, since nobody answered in time, or they are too bad for one person; "
+        "without acknowledged ones, which are told no more. The table Escalations below says to whom.",
         [
             Number(
                 "alerts",
-                f"count(count by (alert, bot, severity) ({ESCALATING})) or {EVALUATED}",
+                f"count(count by (alert, bot, severity) ({UNSTOPPED})) or {EVALUATED}",
                 steps=[(1, style.ORANGE)],
             )
         ],
@@ -158,10 +191,10 @@ def _firing() -> table.Panel:
         f"{series.FIRING} * on (condition, bot, severity) group_left ()"
         f" count by (condition, bot, severity) ({ESCALATING})"
     )
-    return rows(
+    return alert_rows(
         106,
         "Firing now",
-        (24, 10),
+        (24, 9),
         "Each alert that fires: what it measures now beside its limit, for how long its condition has held, who looks"
         " after it and since when, and of how many escalations others were told. Value and limit are empty where an "
         "alert has none, or it can't be read. What to do stands in its message, in the inbox and in its runbook.",
@@ -185,9 +218,8 @@ def _firing() -> table.Panel:
             Value("limit text", series.limits()),
         ],
         series.FIRING,
-        sort_by="Severity",
         absent="no firing alert known",
-        hidden=("condition", "severity", "value text", "limit text"),
+        hidden=("value text", "limit text"),
     )
 
 
@@ -195,10 +227,11 @@ def _escalations() -> table.Panel:
     keys = "severity, alert, bot, escalation, role, condition"
     since = ESCALATING.replace('ALERTS{alertstate="firing",', "ALERTS_FOR_STATE{")
     held = f"max by ({keys}) ({ESCALATING})"
-    return rows(
+    stopped = f"({held} and on (condition, bot, severity) {series.ACKNOWLEDGED})"
+    return alert_rows(
         107,
         "Escalations",
-        (24, 5),
+        (24, 6),
         "Who is told beside the administrator, why, and for how long by now. Acknowledging the alert stops all of its"
         " escalations: what came after the time beside the name was told to nobody. A role without a contact falls to"
         " the next one that has one: see contacts in monitoring.yml.",
@@ -206,6 +239,9 @@ def _escalations() -> table.Panel:
             severity(held),
             Label("Of", "alert", [set_("custom.minWidth", 150)]),
             BOT,
+            Value(
+                "State", f"{held} * 0 + 1 unless on ({keys}) {stopped} or {stopped} * 0", [*lamp(GOES_ON), width(85)]
+            ),
             Label(
                 "Why",
                 "escalation",
@@ -232,7 +268,5 @@ def _escalations() -> table.Panel:
             ),
         ],
         held,
-        sort_by="Severity",
         absent="no escalation known",
-        hidden=("condition", "severity"),
     )

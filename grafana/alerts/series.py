@@ -34,6 +34,11 @@ UNANSWERED = (
 )
 
 
+def with_bot(alerts: str) -> str:
+    """The alerts; those of the machine and the stack, which have no bot, with the name of the choice of all bots."""
+    return f'label_replace({alerts}, "bot", "All", "bot", "")'
+
+
 # The worst first: the alphabet has warnings last.
 RANK = " or ".join(
     f'label_replace(vector({rank}), "severity", "{severity}", "", "")'

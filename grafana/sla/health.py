@@ -9,8 +9,7 @@ from grafana.board import Row
 from grafana.panels import over_time, states
 from grafana.promql import none_known, of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
-from grafana.style import set_
-from grafana.tables import Value, lamp, rows
+from grafana.tables import Value, lamp, lamps, rows
 from grafana.trading_bot.values import BOT
 
 HEALTH = of_bot("bot:health:bool")
@@ -79,14 +78,7 @@ def _now() -> table.Panel:
         [
             BOT,
             Value("Overall", recorded("bot:health:bool"), [*lamp(OK), width(80)]),
-            *(
-                Value(
-                    name,
-                    recorded("bot_check:health:bool", check=check),
-                    [*lamp(OK), set_("custom.minWidth", 70)],
-                )
-                for check, name in CHECKS.items()
-            ),
+            *lamps("bot_check:health:bool", "check", CHECKS, OK),
         ],
         f"max by (bot) ({of_bot('bot:maintenance')})",
         sort_by="Overall",
@@ -96,7 +88,8 @@ def _now() -> table.Panel:
 
 def _overall() -> statetimeline.Panel:
     illest = f"bottomk(12, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
-    by_bot = f"max by (bot) (min_over_time({HEALTH}[$__interval]))"
+    # A step may be shorter than what is between two readings: then it is the last one's.
+    by_bot = f"max by (bot) (min_over_time({HEALTH}[$__interval]) or {HEALTH})"
     return (
         states(
             304,

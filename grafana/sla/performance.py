@@ -11,7 +11,7 @@ from grafana.promql import BOT as OF_BOT
 from grafana.promql import of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
-from grafana.tables import Label, Value, coloured_cell, gauge_cell, lamp, measure, named, rows
+from grafana.tables import Label, Value, coloured_cell, gauge_cell, lamps, measure, named, rows
 from grafana.trading_bot.values import BOT
 
 SCORE = of_bot("bot:score:ratio")
@@ -230,14 +230,7 @@ def _benchmarks() -> table.Panel:
         "are an hour's average. A dash: not measured, too few trades yet, or switched off.",
         [
             BOT,
-            *(
-                Value(
-                    name,
-                    recorded("bot_benchmark:met:bool", benchmark=label),
-                    [*lamp(MET_OR_NOT), set_("custom.minWidth", 75)],
-                )
-                for label, name in BENCHMARKS.items()
-            ),
+            *lamps("bot_benchmark:met:bool", "benchmark", BENCHMARKS, MET_OR_NOT),
         ],
         f"max by (bot) ({of_bot('bot:maintenance')})",
         sort_by="Bot",

@@ -248,8 +248,9 @@ def _burn_rates() -> table.Panel:
         "Burn rates, one by one",
         (24, 7),
         "How many times as fast as allowed each error budget was spent, over windows up to now; only items that spend "
-        "any. A cell is red or orange where ErrorBudgetBurn looks at that window: a critical one needs 5 min and 1 h, "
-        "or 30 min and 6 h, a warning 2 h and a day, or 6 h and three days, both beyond the limit.",
+        "any, the fastest of the last hour first. A cell is red or orange where ErrorBudgetBurn looks at that window: "
+        "a critical one needs 5 min and 1 h, or 30 min and 6 h, a warning 2 h and a day, or 6 h and three days, both "
+        "beyond the limit.",
         [
             BOT,
             Label("Item", "sla", [set_("mappings", [style.texts({s: (n, style.NEUTRAL) for s, n in ITEMS.items()})])]),
@@ -270,6 +271,7 @@ def _burn_rates() -> table.Panel:
             ),
         ],
         spending,
-        sort_by="Bot",
+        sort_by="1h",
+        largest_first=True,
         absent="no spending known",
     )

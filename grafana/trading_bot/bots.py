@@ -54,9 +54,9 @@ def bots() -> table.Panel:
             Value(
                 "Return",
                 f"{RETURN} and on (bot) {promql.ANSWERING}",
-                [*measure(style.RATIO, 2), *coloured_text(), PROFIT],
+                [*measure(style.RATIO, 2, 90), *coloured_text(), PROFIT],
             ),
-            Value("Drawdown", DRAWDOWN, measure(style.RATIO, 2)),
+            Value("Drawdown", DRAWDOWN, measure(style.RATIO, 2, 95)),
             Value(
                 "Of limit",
                 OF_LIMIT,
@@ -71,7 +71,9 @@ def bots() -> table.Panel:
             Value("Win rate", current("trading_bot_win_rate"), measure(style.RATIO, 1, 85)),
             Value("Sharpe", current("trading_bot_sharpe_ratio"), measure(style.COUNT, 2, 75)),
             Value("Open", current("trading_bot_open_positions"), measure(style.COUNT, 0, 65)),
-            Value("Uptime", f"time() - {current('trading_bot_start_timestamp_seconds')}", measure(style.SECONDS, 1)),
+            Value(
+                "Uptime", f"time() - {current('trading_bot_start_timestamp_seconds')}", measure(style.SECONDS, 1, 95)
+            ),
             Label("Exchange", "exchange"),
             Label("Strategy", "strategy"),
         ],
@@ -83,9 +85,11 @@ def bots() -> table.Panel:
 
 def timeline() -> statetimeline.Panel:
     """What each bot did when."""
-    # The twelve bots that ran for the least of the time shown. Ten minutes between looks are enough for a choice.
+    # The twelve bots that ran for the least of the time shown. Ten minutes between looks are enough for a choice; until
+    # the first of them it is of now.
     code = promql.of_bot("bot:status:code")
-    least = f"bottomk(12, sum_over_time(({code} == bool {promql.RUNNING})[$__range:10m] @ end()))"
+    least = f"bottomk(12, sum_over_time(({code} == bool {promql.RUNNING})[$__range:10m] @ end())"
+    least += f" or {code} @ end() == bool {promql.RUNNING})"
     return (
         states(
             113,

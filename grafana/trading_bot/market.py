@@ -113,7 +113,7 @@ def _volatility() -> timeseries.Panel:
         lines(
             702,
             "Volatility",
-            (12, 8),
+            (12, 9),
             "How much each market moves, as a share of its price; of more than ten, the ten that move most now. The "
             "dashed line is volatility of monitoring.yml: above it stops are hit by chance, so reduce position sizes.",
             style.RATIO,
@@ -133,7 +133,7 @@ def _strength() -> timeseries.Panel:
         lines(
             703,
             "RSI",
-            (12, 8),
+            (12, 9),
             "Relative strength index of each market; of more than eight, the four highest and the four lowest now. "
             "Above 70 it is called overbought, below 30 oversold: a bot that buys in the one or sells in the other "
             "goes against the habit, so see whether its strategy means to.",
@@ -172,6 +172,6 @@ def _timeline(kind: str) -> statetimeline.Panel:
         )
         .with_target(over_time(f"{code} and on (bot, symbol) {liveliest}", MARKET))
         # This kind of panel has no words of its own where there is nothing.
-        .with_target(over_time(f"vector(-1) unless on () count({code})", NO_MARKET, "B"))
+        .with_target(over_time(f"vector(-1) unless on () count({liveliest})", NO_MARKET, "B"))
         .mappings([style.texts({"-1": ("none", style.NEUTRAL), **_numbered(names)})])
     )

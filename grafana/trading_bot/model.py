@@ -24,9 +24,9 @@ def row() -> Row:
     return Row(600, "Model", [_models(), _accuracy(), _drift(), _confidence(), _data_quality()], collapsed=True)
 
 
-def _least(metric: str) -> str:
-    """The ten bots whose values were smallest."""
-    return f"bottomk(10, min by (bot) (min_over_time({drawn(metric)}[$__range] @ end())))"
+def _least(metric: str, count: int = 10) -> str:
+    """The bots whose values were smallest."""
+    return f"bottomk({count}, min by (bot) (min_over_time({drawn(metric)}[$__range] @ end())))"
 
 
 def _models() -> table.Panel:
@@ -89,24 +89,24 @@ def _accuracy() -> timeseries.Panel:
     panel = lines(
         602,
         "Accuracy and F1",
-        (12, 8),
+        (12, 9),
         "Share of the predictions that were right, and F1 (dashed), the balance of precision and recall; of more than "
-        "ten bots, the ten that were least accurate. Dashed limits are model_accuracy of monitoring.yml. When a curve "
-        "falls towards them, retrain the model, and see whether the market has changed.",
+        "five bots, the five that were least accurate. Dashed limits are model_accuracy of monitoring.yml. When a "
+        "curve falls towards them, retrain the model, and see whether the market has changed.",
         style.RATIO,
         1,
         NO_MODEL,
     )
     metrics = {"accuracy": ACCURACY, "F1": "trading_bot_model_f1_score"}
     limits = [("model_accuracy", "critical"), ("model_accuracy", "warning")]
-    return of_each_bot(panel, metrics, limits, "max", chosen=_least(ACCURACY))
+    return of_each_bot(panel, metrics, limits, "max", chosen=_least(ACCURACY, 5))
 
 
 def _drift() -> timeseries.Panel:
     panel = lines(
         603,
         "Drift score",
-        (12, 8),
+        (12, 9),
         "How far today's data is from that of the training, in the bot's own measure; of more than ten bots, the ten "
         "that drifted most. The dashed line is model_drift of monitoring.yml: above it, retrain the model.",
         style.COUNT,

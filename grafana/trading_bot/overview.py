@@ -115,7 +115,8 @@ def _money(id_: int, title: str, by_bot: str, what: str) -> stat.Panel:
         .with_target(now(f"sum by (currency, mode) ({labelled(by_bot, 'currency, mode')})", "{{currency}} {{mode}}"))
         .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
         .orientation(common.VizOrientation.HORIZONTAL)
-        .text(common_builders.VizTextDisplayOptions().title_size(14))
+        # Of its own accord Grafana makes the number so large that a long one is cut.
+        .text(common_builders.VizTextDisplayOptions().title_size(14).value_size(40))
         .color_scheme(style.by_threshold())
         .thresholds(style.thresholds(style.ORANGE, (0, style.SUCCESS)))
         .override_by_regexp(*style.coin_decimals())

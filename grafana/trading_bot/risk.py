@@ -40,7 +40,8 @@ def _drawdown() -> timeseries.Panel:
         .with_target(over_time("-" + of_bots(drawn("trading_bot_drawdown_ratio"), deepest), BY_BOT))
         .with_target(over_time(f"-{limit}", "limit", "B"))
         .max(0)
-        .fill_opacity(15)
+        # Hardly any, or the areas of ten bots together hide the curves.
+        .fill_opacity(5)
         .override_by_name("limit", limit_line())
     )
 

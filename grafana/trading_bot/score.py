@@ -35,11 +35,11 @@ def _parts() -> table.Panel:
     def value(expression: str) -> str:
         return f"max by (bot) (last_over_time({expression}[5m])) and on (bot) {promql.ANSWERING}"
 
-    share = [*measure(style.RATIO, 0, 80), *coloured_text(), style.steps(style.ORANGE, *STEPS)]
+    share = [*measure(style.RATIO, 0, 74), *coloured_text(), style.steps(style.ORANGE, *STEPS)]
     return rows(
         281,
         "Score and its parts",
-        (17, 8),
+        (15, 8),
         "How well each bot does, from 0 to 100 %, the lowest first, and the parts that make it: each is 0 % at what is "
         "bad, 100 % at what is as good as need be. Of a part that isn't measured (a dash) the weight is shared among "
         "the others; Measured is how much of the weight is. There from 20 trades on. Work on the lowest part first.",
@@ -51,7 +51,7 @@ def _parts() -> table.Panel:
                 [
                     *measure(style.RATIO, 0),
                     *gauge_cell(1),
-                    set_("custom.minWidth", 130),
+                    set_("custom.minWidth", 110),
                     style.steps(style.ORANGE, *STEPS),
                 ],
             ),
@@ -71,8 +71,8 @@ def _trend() -> timeseries.Panel:
         lines(
             282,
             "Score over time",
-            (7, 8),
-            "The same score over time; of more than ten bots, the five that are best now and the five that are worst. "
+            (9, 8),
+            "The same score over time; of more than eight bots, the four best now and the four worst. "
             "A curve that falls for days: the table beside it says which part is low.",
             style.RATIO,
             1,
@@ -80,7 +80,7 @@ def _trend() -> timeseries.Panel:
         )
         .with_target(
             over_time(
-                of_bots(score, f"topk(5, {now}) or bottomk(5, {now})"),
+                of_bots(score, f"topk(4, {now}) or bottomk(4, {now})"),
                 BY_BOT,
             )
         )

@@ -105,7 +105,7 @@ def _latency() -> timeseries.Panel:
     panel = lines(
         505,
         "Latency to the exchange",
-        (12, 8),
+        (12, 9),
         "How long connecting to the exchange takes, and how long its API takes to answer (dashed); of more than five "
         "bots, the five that waited longest. Limits (network_latency of monitoring.yml) show when a curve comes near. "
         "High for all bots: check your network; for one: its exchange's status page.",
@@ -122,7 +122,7 @@ def _responses() -> timeseries.Panel:
     panel = lines(
         506,
         "Response time, 95th percentile",
-        (12, 8),
+        (12, 9),
         "19 of 20 responses were quicker; as the bot states it, else from its samples; of more than ten "
         "bots, the slowest now. Limits (api_response_time of monitoring.yml) show when a curve comes near. "
         "A slow bot misses prices: look at its CPU and at the exchange.",
@@ -140,7 +140,7 @@ def _errors() -> timeseries.Panel:
     panel = lines(
         507,
         "Errors",
-        (12, 8),
+        (12, 9),
         "Share of each bot's operations that fail, and of its calls of the exchange's API (dashed); of more than five "
         "bots, the five that failed most. The limit, error_rate of monitoring.yml, shows when a curve comes near. "
         "Above it orders may be lost: read the bot's log, and check its API keys and limits.",
@@ -156,7 +156,7 @@ def _calls() -> timeseries.Panel:
     panel = lines(
         508,
         "API calls a minute",
-        (12, 8),
+        (12, 9),
         "Calls of the exchange's API by each bot; of more than ten, the ten that call most. Exchanges ban those who "
         "call too often: when a curve jumps, see whether the bot retries in a loop.",
         style.COUNT,
@@ -184,9 +184,9 @@ def _bots() -> table.Panel:
             value("Memory, bytes", "trading_bot_memory_bytes", "bytes", 0),
             value("Connecting", "trading_bot_network_latency_seconds", style.SECONDS, 0),
             value("Exchange's API", "trading_bot_api_latency_seconds", style.SECONDS, 0),
-            value("Response, mean", "trading_bot_response_time_avg_seconds", style.SECONDS, 0),
+            value("Responds in", "trading_bot_response_time_avg_seconds", style.SECONDS, 0),
             Value(
-                "Response, 95 %",
+                "95 % within",
                 current("bot:response_time_seconds:p95"),
                 measure(style.SECONDS, 0),
             ),

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.binaries import binary
+from tests.e2e.panels import wait_for_data
 from tests.native.project import Project
 from tests.stack import wait_for
 
@@ -107,6 +108,8 @@ def test_a_month_comes_once_and_says_nothing(project: Project) -> None:
 
     assert query(project, f"last_over_time({QUIET}[1h])") == []
     assert query(project, "bot_milestone:reached:timestamp_seconds > 1") == []
+
+    wait_for_data(project, 60)
 
     project.stack("down")
     assert PAST not in project.up()

@@ -68,6 +68,9 @@ def _incident() -> dict[str, str]:
         f'ALERTS{{{DOWN},alert="BotDown",alertstate="firing",escalation="step_1",role="manager"}}'.replace(
             'alertname="BotDown"', 'alertname="EscalationNoResponse"'
         ): "_x30 1x70",
+        f'ALERTS{{{DOWN},alert="BotDown",alertstate="firing",escalation="system_down",role="emergency_contact"}}'.replace(
+            'alertname="BotDown"', 'alertname="EscalationBotDown"'
+        ): "_x15 1x85",
         f'ALERTS{{{DISK},alertstate="firing"}}': "1x100",
         f"ALERTS_FOR_STATE{{{DISK}}}": "0x100",
         'trading_bot_acknowledged_timestamp_seconds{bot="a",by="Anna",condition="bot_down",severity="critical"}': (
@@ -83,22 +86,32 @@ def _incident() -> dict[str, str]:
 
 def test_an_incident_has_value_limit_age_and_who_looks_after_it(tmp_path: Path) -> None:
     down = DOWN
-    disk = 'about="/data",' + DISK.replace(',path="/data"', "")
+    # One without a bot has a link to all bots.
+    disk = 'about="/data",bot="All",' + DISK.replace(',path="/data"', "")
+    oldest = disk.replace('bot="All",', "")
+    of_down = 'alert="BotDown",bot="a",condition="bot_down",severity="critical"'
+    ladder = 'alert="BotDown",bot="a",severity="critical"'
     cases: list[Case] = [
         ("Firing A", "15m", {"{}": 1}),
         ("Firing B", "15m", {"{}": 1}),
         ("Nobody looks after A", "15m", {"{}": 2}),
         ("Nobody looks after A", "25m", {"{}": 1}),
-        ("Longest unanswered A", "25m", {f"{{{disk}}}": 1500}),
-        ("Escalated A", "25m", {"{}": 0}),
-        ("Escalated A", "35m", {"{}": 1}),
+        ("Longest unanswered A", "25m", {f"{{{oldest}}}": 1500}),
+        ("Escalated A", "12m", {"{}": 0}),
+        ("Escalated A", "18m", {"{}": 1}),
+        # Acknowledged ones go on as conditions, but tell nobody.
+        ("Escalated A", "35m", {"{}": 0}),
+        ("Escalations C", "18m", {f'{{escalation="system_down",role="emergency_contact",{of_down}}}': 1}),
+        ("Escalations C", "25m", {f'{{escalation="system_down",role="emergency_contact",{of_down}}}': 0}),
+        ("Escalations over time A", "18m", {f'{{escalation="system_down",{ladder}}}': 1}),
+        ("Escalations over time A", "25m", {f'{{escalation="system_down",{ladder}}}': 2}),
         ("Firing now A", "25m", {f"{{{down}}}": 1, f"{{{disk}}}": 1}),
         # Critical ones first.
         ("Firing now B", "25m", {f"{{{down}}}": 1, f"{{{disk}}}": 2}),
         ("Firing now C", "25m", {f"{{{down}}}": 900, f"{{{disk}}}": 1500}),
         ("Firing now D", "15m", {}),
         ("Firing now D", "25m", {f'{{by="Anna",{down}}}': 1200000}),
-        ("Firing now E", "35m", {f"{{{down}}}": 1}),
+        ("Firing now E", "35m", {f"{{{down}}}": 2}),
         ("Firing now F", "25m", {f'{{measured="960 s",{down}}}': 1, f'{{measured="85 %",{disk}}}': 1}),
         ("Firing now G", "25m", {f'{{limit="60 s",{down}}}': 1, f'{{limit="80 %",{disk}}}': 1}),
     ]

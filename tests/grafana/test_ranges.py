@@ -27,6 +27,7 @@ ALLOWED = {
     "ALERTS": "there only while something fires",
     "ALERTS_FOR_STATE": "there only while something fires",
     "alert:firing_since:timestamp_seconds": "there only while something fires",
+    "trading_bot_acknowledged_timestamp_seconds": "there only while something acknowledged fires",
 }
 
 
