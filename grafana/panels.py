@@ -49,6 +49,9 @@ P = TypeVar(
 # An override: Grafana 9.4 writes the empty state's text at each place of an axis where it leaves out a label.
 NO_TEXT_ON_AXES = ("/.*/", [set_("noValue", "")])
 
+# Of charts of hundreds of series, whose cost is that of each series at each point: every third pixel or so.
+FEW_POINTS = 400
+
 # Gaps up to this long are a missed scrape or a restart, and the line goes on over them; milliseconds.
 SHORT_GAP = 300_000
 

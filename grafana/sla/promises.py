@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat, table, timeseries
 
 from grafana import style
 from grafana.board import Row
-from grafana.panels import limit_line, lines, over_time
+from grafana.panels import FEW_POINTS, limit_line, lines, over_time
 from grafana.promql import BOT as OF_BOT
 from grafana.promql import of_bot, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
@@ -213,6 +213,7 @@ def _budget_over_time() -> timeseries.Panel:
         )
         .with_target(over_time(f"{LEFT} and on (bot, sla) ({least})", "{{bot}} {{sla}}"))
         .with_target(over_time(f"0 * count({LEFT})", "spent", "B"))
+        .max_data_points(FEW_POINTS)
         .min(-0.25)
         .max(1)
         .override_by_name("spent", limit_line())
@@ -236,7 +237,12 @@ def _burn_over_time() -> timeseries.Panel:
         panel.with_target(over_time(f"max({of_bot(f'bot_sla:burn_rate:ratio_{window}')})", window, ref))
         panel.override_by_name(window, [style.colour(colour)])
     allowed = f"0 * count({of_bot('bot_sla:burn_rate:ratio_1h')}) + 1"
-    return panel.with_target(over_time(allowed, "allowed", "E")).min(0).override_by_name("allowed", limit_line())
+    return (
+        panel.with_target(over_time(allowed, "allowed", "E"))
+        .min(0)
+        .max_data_points(FEW_POINTS)
+        .override_by_name("allowed", limit_line())
+    )
 
 
 def _burn_rates() -> table.Panel:

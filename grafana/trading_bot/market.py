@@ -99,7 +99,7 @@ def _markets() -> table.Panel:
 def _chosen(metric: str, choose: str) -> str:
     """Curves of the markets that `choose` gives by their values of the last day, also of a bot that has died on it."""
     at_end = f"max by (bot, symbol) (last_over_time({metric}{{{OF_MARKET}}}[1d] @ end()))"
-    curves = f"max by (bot, symbol) (last_over_time({metric}{{{OF_MARKET}}}[5m]))"
+    curves = f"bot_symbol:{metric.removeprefix('trading_bot_')}:last5m{{{OF_MARKET}}}"
     return f"{curves} and on (bot, symbol) ({choose.format(at_end)})"
 
 
