@@ -40,7 +40,7 @@ def _pace() -> timeseries.Panel:
 
 
 def _hours() -> barchart.Panel:
-    count = f"trading_bot_trades_total{{{promql.BOT}}}"
+    count = promql.of_bot("bot_result:trades_total:every5m")
     more = f"max by (bot, result) ({count}) - max by (bot, result) ({count} offset 1h) >= 0"
     panel = columns(
         402,

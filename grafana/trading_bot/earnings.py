@@ -12,8 +12,8 @@ from grafana.style import set_
 from grafana.trading_bot.by_hour import by_hour
 from grafana.trading_bot.values import CURRENCY, NO_TRADES
 
-REALISED = of_bot("trading_bot_realized_profit_loss")
-DRAWN = f"{drawn('trading_bot_realized_profit_loss').removesuffix('}')}{CURRENCY}}}"
+REALISED = of_bot("bot:realized_profit_loss:every5m")
+IN_CURRENCY = f"{REALISED.removesuffix('}')}{CURRENCY}}}"
 # More marks than these would be a band.
 MARKED_SECONDS = 3 * 86400
 MARKED_BOTS = 5
@@ -43,8 +43,8 @@ def by_day() -> timeseries.Panel:
     # As the trades by day: differences at the ends of two days. Of a bot's first day, and where its wins fell
     # (an emptied database), it is what the bot states of its running day.
     end, before = f"last_over_time({REALISED}[1d] offset -1d)", f"last_over_time({REALISED}[1d])"
-    stated = f"max by (bot) (last_over_time({of_bot('trading_bot_period_profit_loss', period='day')}[1d] offset -1d))"
-    wins = of_bot("trading_bot_trades_total", result="win")
+    stated = f"max by (bot) (last_over_time({of_bot('bot:day_profit_loss:every5m')}[1d] offset -1d))"
+    wins = of_bot("bot_result:trades_total:every5m", result="win")
     goes_on = (
         f"max by (bot) (last_over_time({wins}[1d] offset -1d)) >= on (bot) max by (bot) (last_over_time({wins}[1d]))"
     )
@@ -52,7 +52,7 @@ def by_day() -> timeseries.Panel:
         f"((max by (bot) ({end}) - on (bot) max by (bot) ({before})) and on (bot) ({goes_on}) or on (bot) {stated})"
     )
     # Whoever answered on that day counts, in the mode that it had last: on some day a dry run becomes live.
-    seen = f"max_over_time(timestamp({DRAWN})[1d:10m] offset -1d)"
+    seen = f"max_over_time(timestamp({IN_CURRENCY})[1d:10m] offset -1d)"
     info = f"(topk by (bot) (1, max by (bot, mode) ({seen})) * 0 + 1)"
     panel = day_bars(
         204,
@@ -83,5 +83,5 @@ def by_hour_of_day() -> barchart.Panel:
     )
     for mode, colour in style.MODES.items():
         panel.override_by_name(mode, [style.colour(colour)])
-    gained = f"{DRAWN} - on (bot) group_left () max by (bot) ({REALISED} offset 1h)"
+    gained = f"{IN_CURRENCY} - on (bot) group_left () max by (bot) ({REALISED} offset 1h)"
     return by_hour(panel, f"sum by (mode) ({gained})", "mode")

@@ -127,16 +127,18 @@ def _of_story(story: Mapping[str, Mapping[int, str]], asked: Asked) -> Iterator[
 
 
 def _of_rules(url: str, start: int, end: int, asked: Asked) -> Iterator[Series]:
-    """What the group `dashboards` would have recorded of the story."""
-    (rules,) = (group.rules for group in groups() if group.name == "dashboards")
-    for rule in rules:
+    """What the groups `dashboards` and `dashboards_bars` would have recorded of the story."""
+    drawn = {"dashboards": 60, "dashboards_bars": 300}
+    rules = [(rule, drawn[group.name]) for group in groups() if group.name in drawn for rule in group.rules]
+    for rule, interval in rules:
         if rule["record"] not in asked.all:
             continue
-        for result in ask(url, rule["expr"], (start, end - 60, 60)):
+        for result in ask(url, rule["expr"], (start, end - interval, interval)):
             labels = result["metric"] | rule.get("labels", {})
             labels.pop("__name__", None)
             text = ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
-            yield Series(f"{rule['record']}{{{text}}}", 60, {int(time): value for time, value in result["values"]})
+            values = {int(time): value for time, value in result["values"]}
+            yield Series(f"{rule['record']}{{{text}}}", interval, values)
 
 
 def _made_up(asked: Asked) -> Iterator[Series]:

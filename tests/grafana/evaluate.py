@@ -15,7 +15,8 @@ from tests.grafana.dashboards import FILES, ROOT, expressions, load, substituted
 Case = tuple[str, str, dict[str, float]]
 # promtool can't compare NaN, but NaN isn't equal to itself.
 IS_NUMBER = " is a number"
-RULES = yaml.safe_load((ROOT / "prometheus" / "rules" / "dashboards.yml").read_text("utf-8"))["groups"][0]["rules"]
+GROUPS = yaml.safe_load((ROOT / "prometheus" / "rules" / "dashboards.yml").read_text("utf-8"))["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALL_BOTS = {r'bot=~"(demo|my\\.bot)"': 'bot=~".+"', r'bot=~"(demo|my\\.bot)|"': 'bot=~".*"'}
 
 
