@@ -40,8 +40,7 @@ def _pace() -> timeseries.Panel:
 
 
 def _hours() -> barchart.Panel:
-    count = promql.of_bot("bot_result:trades_total:every5m")
-    more = f"max by (bot, result) ({count}) - max by (bot, result) ({count} offset 1h) >= 0"
+    more = promql.of_bot("bot_result:trades_total:increase5m")
     panel = columns(
         402,
         "Trades by hour of day (UTC)",
@@ -55,7 +54,7 @@ def _hours() -> barchart.Panel:
     panel.stacking(common.StackingMode.NORMAL)
     for result, colour in RESULTS.items():
         panel.override_by_name(result, [style.colour(colour)])
-    return by_hour(panel, f"sum by (result) ({more})", "result")
+    return by_hour(panel, f"sum by (result) (sum_over_time({more}[1h]))", "result")
 
 
 def _open_positions() -> timeseries.Panel:

@@ -12,8 +12,7 @@ from grafana.style import set_
 from grafana.trading_bot.by_hour import by_hour
 from grafana.trading_bot.values import CURRENCY, NO_TRADES
 
-REALISED = of_bot("bot:realized_profit_loss:every5m")
-IN_CURRENCY = f"{REALISED.removesuffix('}')}{CURRENCY}}}"
+GAINED = f"{of_bot('bot:realized_profit_loss:increase5m').removesuffix('}')}{CURRENCY}}}"
 # More marks than these would be a band.
 MARKED_SECONDS = 3 * 86400
 MARKED_BOTS = 5
@@ -40,30 +39,17 @@ def with_trades(panel: timeseries.Panel, total: str) -> timeseries.Panel:
 
 def by_day() -> timeseries.Panel:
     """Realised profit of each day."""
-    # As the trades by day: differences at the ends of two days. Of a bot's first day, and where its wins fell
-    # (an emptied database), it is what the bot states of its running day.
-    end, before = f"last_over_time({REALISED}[1d] offset -1d)", f"last_over_time({REALISED}[1d])"
-    stated = f"max by (bot) (last_over_time({of_bot('bot:day_profit_loss:every5m')}[1d] offset -1d))"
-    wins = of_bot("bot_result:trades_total:every5m", result="win")
-    goes_on = (
-        f"max by (bot) (last_over_time({wins}[1d] offset -1d)) >= on (bot) max by (bot) (last_over_time({wins}[1d]))"
-    )
-    gained = (
-        f"((max by (bot) ({end}) - on (bot) max by (bot) ({before})) and on (bot) ({goes_on}) or on (bot) {stated})"
-    )
-    # Whoever answered on that day counts, in the mode that it had last: on some day a dry run becomes live.
-    seen = f"max_over_time(timestamp({IN_CURRENCY})[1d:10m] offset -1d)"
-    info = f"(topk by (bot) (1, max by (bot, mode) ({seen})) * 0 + 1)"
+    # A bar begins with its day, hence the offset into the future.
     panel = day_bars(
         204,
-        "Profit by day in $currency",
+        "Profit by day in $currency (UTC)",
         (13, 8),
-        "Realised profit or loss of each of the last 30 days (UTC), as far back as they were recorded. A bad day is "
+        "Realised profit or loss of each of the last 30 days, as far back as they were recorded. A bad day is "
         "normal; a bad week is a reason to look at the strategy and at what the markets did.",
         style.MONEY,
         2,
         NO_TRADES,
-    ).with_target(over_time(f"sum by (mode) ({gained} * on (bot) group_left (mode) {info})", "$currency {{mode}}"))
+    ).with_target(over_time(f"sum by (mode) (sum_over_time({GAINED}[1d] offset -1d))", "$currency {{mode}}"))
     for mode, colour in style.MODES.items():
         panel.override_by_regexp(rf"/ {mode}$/", [style.colour(colour)])
     return panel.override_by_regexp(*style.coin_decimals())
@@ -83,5 +69,4 @@ def by_hour_of_day() -> barchart.Panel:
     )
     for mode, colour in style.MODES.items():
         panel.override_by_name(mode, [style.colour(colour)])
-    gained = f"{IN_CURRENCY} - on (bot) group_left () max by (bot) ({REALISED} offset 1h)"
-    return by_hour(panel, f"sum by (mode) ({gained})", "mode")
+    return by_hour(panel, f"sum by (mode) (sum_over_time({GAINED}[1h]))", "mode")

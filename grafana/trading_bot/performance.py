@@ -121,12 +121,10 @@ def _pairs() -> barchart.Panel:
 
 
 def _trades_by_day() -> timeseries.Panel:
-    # Differences of the counts at the ends of two days, so that no trade is lost or guessed (`increase` extrapolates)
-    # and a gap in between does no harm. A bar begins with its day, hence the offsets into the future. On the first
-    # day there is no end of the day before; and after a fall of the count (an emptied database) it began anew.
+    # A bar begins with its day, hence the offset into the future.
     panel = day_bars(
         251,
-        "Trades by day",
+        "Trades by day (UTC)",
         (10, 9),
         "Trades closed on each of the last 30 days, by result, as far back as they were recorded. Days without bars "
         "had no trade, or nobody recorded. Many more losses than wins for days on end: review the strategy.",
@@ -134,15 +132,9 @@ def _trades_by_day() -> timeseries.Panel:
         1,
         NO_TRADES,
     )
-    # A query for each result: each reads four times what a month recorded.
-    for ref, (result, colour) in zip("ABC", RESULTS.items(), strict=True):
-        count = promql.of_bot("bot_result:trades_total:every5m", result=result)
-        end = f"max by (bot, result) (last_over_time({count}[1d] offset -1d))"
-        before = (
-            f"(max by (bot, result) (last_over_time({count}[1d]))"
-            f" or max by (bot, result) (min_over_time({count}[1d] offset -1d)))"
-        )
-        panel.with_target(over_time(f"sum by (result) (({end} - {before} >= 0) or {end})", "{{result}}", ref))
+    more = promql.of_bot("bot_result:trades_total:increase5m")
+    panel.with_target(over_time(f"sum by (result) (sum_over_time({more}[1d] offset -1d))", "{{result}}"))
+    for result, colour in RESULTS.items():
         panel.override_by_name(result, [style.colour(colour)])
     return panel
 

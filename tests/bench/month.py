@@ -40,7 +40,8 @@ SLA = ("availability", "error_rate", "response_time_p95", "response_time_p99", "
 CHECKS = ("bot_running", "api_connectivity", "model_loaded", "data_freshness", "memory", "cpu", "disk", "network")
 RECORDED = (
     *("bot:drawdown:ratio", "bot:maintenance", "bot:response_time_seconds:p95", "bot:risk_utilization:ratio"),
-    *("bot:threshold", "monitoring:target"),
+    *("bot:threshold", "monitoring:target", "bot:info:answering"),
+    *("bot:realized_profit_loss:every5m", "bot_result:trades_total:every5m"),
 )
 ALERTS = ("BotDown", "HighDrawdown", "HighErrorRate", "LowWinRate", "StaleData")
 

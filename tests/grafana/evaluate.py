@@ -51,7 +51,11 @@ def evaluate(tmp_path: Path, asked: dict[str, str], series: dict[str, str], case
     # promtool loads series up to the last time asked for; some queries look ahead.
     last = f"{max(_minutes(at) for _, at, _ in cases) + 1440}m"
     tests.append({"expr": "vector(1)", "eval_time": last, "exp_samples": [{"labels": "{}", "value": 1}]})
-    needed = [rule for rule in RULES if any(rule["record"] in test["expr"] for test in tests)]
+    needed: list[dict[str, Any]] = []
+    # From the last on: a rule stands below those that it reads.
+    for rule in reversed(RULES):
+        if any(rule["record"] in each["expr"] for each in (*tests, *needed)):
+            needed.insert(0, rule)
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": needed}]}))
     file = tmp_path / "queries.yml"
     made = {

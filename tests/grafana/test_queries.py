@@ -152,7 +152,7 @@ def test_ratios_wait_for_enough_trades(tmp_path: Path) -> None:
         # Nobody recorded over midnight: those trades belong to the day on which they were seen.
         pytest.param("100x700 _x1000 110x1280", [0, 10], id="gap"),
         # A bot restarted with an empty database counts from zero again.
-        pytest.param("100x719 108x720 3x1600", [8, 3], id="reset"),
+        pytest.param("100x719 108x720 0x20 3x1600", [8, 3], id="reset"),
     ],
 )
 def test_trades_by_day(tmp_path: Path, values: str, by_day: list[int]) -> None:
@@ -160,28 +160,30 @@ def test_trades_by_day(tmp_path: Path, values: str, by_day: list[int]) -> None:
     _evaluate(
         tmp_path,
         series,
-        [("Trades by day A", f"{day}d", {'{result="win"}': count}) for day, count in enumerate(by_day)],
+        [("Trades by day (UTC) A", f"{day}d", {'{result="win"}': count}) for day, count in enumerate(by_day)],
     )
 
 
 @pytest.mark.parametrize(
-    ("realised", "trades", "today", "by_day"),
+    ("realised", "trades", "by_day"),
     [
-        pytest.param("10x719 15x720 12x1600", "1x719 2x720 3x1600", "0x3000", [5, -3], id="difference"),
-        # Nobody recorded on the day before: what the bot states of the day.
-        pytest.param("_x600 5x2400", "_x600 1x2400", "_x600 4x2400", [4, 0], id="first day"),
+        pytest.param("10x719 15x720 12x1600", "1x719 2x720 3x1600", [5, -3], id="difference"),
+        # What it had earned before anybody recorded it was earned on some other day.
+        pytest.param("_x600 5x400 7x2400", "_x600 1x2400", [2, 0], id="first day"),
         # A bot restarted with an empty database: not a loss of all that it had earned.
-        pytest.param("10x719 15x720 2x1600", "5x719 6x720 1x1600", "2x3000", [5, 2], id="reset"),
+        pytest.param("10x719 15x720 0x20 2x1600", "5x719 6x720 0x20 1x1600", [5, 2], id="reset"),
+        # The exporter was away over midnight.
+        pytest.param("10x719 _x900 15x1600", "5x719 _x900 6x1600", [0, 5], id="gap"),
     ],
 )
-def test_profit_by_day(tmp_path: Path, realised: str, trades: str, today: str, by_day: list[int]) -> None:
+def test_profit_by_day(tmp_path: Path, realised: str, trades: str, by_day: list[int]) -> None:
     values = {
         "trading_bot_realized_profit_loss": realised,
         'trading_bot_trades_total{result="win"}': trades,
-        'trading_bot_period_profit_loss{period="day"}': today,
     }
     cases: list[Case] = [
-        ("Profit by day in $currency A", f"{day}d", {'{mode="live"}': profit}) for day, profit in enumerate(by_day)
+        ("Profit by day in $currency (UTC) A", f"{day}d", {'{mode="live"}': profit})
+        for day, profit in enumerate(by_day)
     ]
     _evaluate(tmp_path, _bot("a", values), cases)
 
@@ -244,12 +246,20 @@ def test_a_limit_is_drawn_only_beside_values(tmp_path: Path) -> None:
 
 
 def test_profit_of_a_day_on_which_a_dry_run_became_live(tmp_path: Path) -> None:
+    # The dry run had earned 500. Live it has 10 from before, and earns 3. Amounts are read later than the mode.
     values = {
-        "trading_bot_realized_profit_loss": "10x719 15x720",
-        'trading_bot_trades_total{result="win"}': "1x719 2x720",
+        "trading_bot_realized_profit_loss": "500x702 10x100 13x1600",
+        'trading_bot_trades_total{result="win"}': "9x702 2x100 3x1600",
     }
     before, after = (_bot("a", values, mode) for mode in ("dry_run", "live"))
     (dry_run,) = (key for key in before if "dry_run" in key)
     (live,) = (key for key in after if 'mode="live"' in key)
-    series = after | {dry_run: "1x700 stale", live: "_x701 1x800"}
-    _evaluate(tmp_path, series, [("Profit by day in $currency A", "0d", {'{mode="live"}': 5})])
+    series = after | {dry_run: "1x700 stale", live: "_x701 1x1600"}
+    day = {'{mode="dry_run"}': 0.0, '{mode="live"}': 3.0}
+    hours = {f'{{hour="{hour:02}",mode="dry_run"}}': 0.0 for hour in range(12)}
+    hours |= {f'{{hour="{hour:02}",mode="live"}}': 3.0 * (hour == 13) for hour in range(11, 15)}
+    cases: list[Case] = [
+        ("Profit by day in $currency (UTC) A", "0d", day),
+        ("Profit by hour of day in $currency (UTC) A", "15h", hours),
+    ]
+    _evaluate(tmp_path, series, cases)
