@@ -15,6 +15,7 @@ from init.people import ADMINISTRATOR, People
 from init.receivers import Receivers, named
 from init.routes import Routes, time_intervals
 from init.settings import Settings
+from init.split import split
 from init.yaml import dump, load
 
 
@@ -37,7 +38,7 @@ def render(
     """
     files = {"secrets/responder_token": responder_token}
     people = People((told or Told()).contacts, settings)
-    document = build(load(source), settings, files, people, told or Told(), zone)
+    document = split(build(load(source), settings, files, people, told or Told(), zone))
     secrets = {folder / name: content for name, content in files.items()}
     _absolute_files(document, folder)
     _check(document, secrets, source)
@@ -47,7 +48,7 @@ def render(
 def build(
     committed: Mapping[str, Any], settings: Settings, files: dict[str, str], people: People, told: Told, zone: str
 ) -> dict[str, Any]:
-    """The document that runs, made of the committed one; puts the secrets that it needs into `files`."""
+    """The document that runs, but for `split`, made of the committed one; puts its secrets into `files`."""
     if settings.email:
         more = tuple(person.email for person in people.of(ADMINISTRATOR) if person.email)
         recipients = tuple(dict.fromkeys((*settings.email.recipients, *more)))

@@ -18,6 +18,7 @@ from init.alertmanager import build
 from init.people import People
 from init.routes import QUIET_ESCALATION, QUIET_HOURS, time_intervals
 from init.settings import read
+from init.split import split
 from tests.alertmanager.walk import Heard, heard
 from tests.rules.series import ROOT, rules, severities
 
@@ -83,14 +84,15 @@ def contacts(draw: st.DrawFn) -> dict[str, list[dict[str, str]]]:
 
 
 class Rendered:
-    """A configuration, and what is behind it."""
+    """A configuration, before (`whole`) and after the channels that can hang were split off, and what is behind it."""
 
     def __init__(self, channels: frozenset[str], told: dict[str, Any]) -> None:
         settings = read({k: v for channel in channels for k, v in SETTINGS[channel].items()})
         self.told = Told.model_validate(told)
         people = People(self.told.contacts, settings)
         files: dict[str, str] = {}
-        self.document = build(copy.deepcopy(committed()), settings, files, people, self.told, "UTC")
+        self.whole = build(copy.deepcopy(committed()), settings, files, people, self.told, "UTC")
+        self.document = split(copy.deepcopy(self.whole))
         self.lists: dict[str, list[dict[str, str]]] = json.loads(people.contacts_json())["roles"]
         self.channels = channels
 

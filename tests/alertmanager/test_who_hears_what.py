@@ -59,7 +59,7 @@ def test_the_notes_say_what_quiet_hours_shorten(config: Path) -> None:
     found = set()
     for route in document["route"]["routes"]:
         for child in route.get("routes", []):
-            if child.get("group_interval", route["group_interval"]) != route["group_interval"]:
+            if "group_interval" in child and child["group_interval"] != route["group_interval"]:
                 found.add((route["matchers"][0].split('"')[1], child["group_interval"], route["group_interval"]))
     notes = re.findall(
         r"^If you have quiet hours, (\w+)'s cooldown is (.*) instead of (.*), all day", PAGE.read_text(), re.MULTILINE
@@ -91,7 +91,7 @@ def _told(document: dict[str, Any], config: Path, labels: dict[str, str]) -> tup
     if who != "heartbeat":
         assert {"inbox", "discord", "webhook"} <= channels
     ends = who == "heartbeat" or any(config["send_resolved"] for *_, config in told)
-    waits = any(name.endswith("-by-day") for name in names)
+    waits = any(name.partition("/")[0].endswith("-by-day") for name in names)
     shown = frozenset(
         WORDS.get(channel, channel) for channel in channels - {"inbox", "discord", "webhook", "heartbeat"}
     )

@@ -122,12 +122,15 @@ def test_all_channels(tmp_path: Path) -> None:
         "smtp_auth_username": "user",
         "smtp_auth_password_file": str(secrets / "smtp_password"),
     }
-    receiver = next(r for r in config["receivers"] if r["name"] == "email-sms-telegram-slack")
-    assert [(c["chat_id_file"], c.get("message_thread_id")) for c in receiver["telegram_configs"]] == [
+    receivers = {
+        receiver["name"].partition("email-sms-telegram-slack/")[2]: receiver for receiver in config["receivers"]
+    }
+    chats = receivers["telegram"]["telegram_configs"]
+    assert [(c["chat_id_file"], c.get("message_thread_id")) for c in chats] == [
         (str(secrets / "telegram_chat_id"), None),
         (str(secrets / "telegram_chat_id_2"), 42),
     ]
-    assert [c["to"] for c in receiver["email_configs"]] == ["b@example.org", "c@example.org"]
+    assert [c["to"] for c in receivers["email"]["email_configs"]] == ["b@example.org", "c@example.org"]
     assert (out / "grafana" / "admin_password").read_text() == ALL["GRAFANA_ADMIN_PASSWORD"]
     assert "America/New_York" in (out / "alertmanager" / "templates" / "timezone.tmpl").read_text()
     assert (out / "responder" / "timezone").read_text() == "America/New_York"
@@ -265,8 +268,10 @@ def test_a_receiver_of_the_users_own_is_heard_too(project: Path) -> None:
     edit(project, "inhibit_rules:", "  - name: mine\n    slack_configs: [{channel: '#mine'}]\n\ninhibit_rules:")
     run({name: ALL[name] for name in ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID")}, project / "out", project)
     config = yaml.safe_load((project / "out" / "alertmanager" / "alertmanager.yml").read_text())
-    mine = next(receiver for receiver in config["receivers"] if receiver["name"] == "mine")
-    assert set(mine) == {"name", "telegram_configs", "webhook_configs"}
+    mine = {
+        receiver["name"]: set(receiver) - {"name"} for receiver in config["receivers"] if "mine" in receiver["name"]
+    }
+    assert mine == {"mine/telegram": {"telegram_configs"}, "mine/others": {"webhook_configs"}}
 
 
 def command(environ: dict[str, str], out: Path) -> subprocess.CompletedProcess[str]:

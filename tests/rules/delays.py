@@ -21,6 +21,7 @@ WINDOWS: dict[tuple[str, str, str], tuple[float, str]] = {
     ("SourceFailing", "increase", "10m"): (360, "the third failed reading of what is read every 120 s, the model's"),
     ("bot:response_time_seconds:p95", "rate", "10m"): (30, "slow ones are over 5 % of those of 10 min after 30 s"),
     ("NotificationsFailing", "increase", "15m"): (0, "the first message that was given up counts"),
+    ("NotificationsFailing", "increase", "17m"): (120, "what began two minutes ago and hasn't ended since hangs"),
     ("NotificationsFailing", "increase", "5m"): (300, "each attempt of five minutes must have failed"),
     ("RuleEvaluationFailing", "increase", "5m"): (0, "the first failure counts"),
 }
