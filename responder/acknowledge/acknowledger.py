@@ -174,7 +174,9 @@ class Acknowledger:
         if known:
             self._alertmanager.end(known)
         if forgotten:
-            self._alertmanager.tell_over(current.incident, forgotten, current.seen_at, self._told_within)
+            ended = dt.datetime.fromtimestamp(current.seen_at, dt.UTC)
+            ends = {alert.fingerprint: ended for alert in forgotten}
+            self._alertmanager.tell_over(current.incident, forgotten, ends, self._told_within)
         self._end(current, "over", None)
 
     def _ended(self, current: Acknowledgement) -> tuple[list[Alert] | None, list[Alert]]:

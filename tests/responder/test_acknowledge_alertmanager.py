@@ -309,7 +309,7 @@ def test_an_end_is_told_once_when_alertmanager_has_forgotten_the_beginning(tmp_p
         watch_until_lifted(responder, "long")
         alerting.wait_told("long", "firing BotDown", "firing BotDown")
         (told,) = alerting.last()["alerts"]
-        assert told["labels"]["over"] == "acknowledged" and " d " in told["annotations"]["lasted"]
+        assert told["labels"]["over"] == "late" and " d " in told["annotations"]["lasted"]
         hear()
         ended, begun = responder.person().get("/api/v1/messages", headers=AUTHORIZED).json["messages"]
         assert (begun["status"], begun["over"], ended["status"]) == ("firing", True, "resolved")
