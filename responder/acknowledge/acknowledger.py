@@ -63,6 +63,10 @@ class Acknowledger:
         alerts = self._alertmanager.alerts(incident)
         return sorted(alerts, key=lambda alert: ("escalation" in alert.labels, alert.starts_at))
 
+    def is_over(self, incident: Incident) -> bool:
+        """Whether an empty list of `alerts` says so: Alertmanager's is empty just after its start, too."""
+        return self._prometheus.fires(incident, ()) is False
+
     def current(self, incident: Incident) -> Acknowledgement | None:
         """The acknowledgement that holds. Raises StoreError."""
         return next(iter(self._ledger.current(incident)), None)
