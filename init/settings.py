@@ -93,7 +93,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         addresses={
             name: reader.address(f"{name.upper()}_ADDRESS", f"{name}:{port}") for name, port in SERVICES.items()
         },
-        responder_url=reader.url("RESPONDER_URL") or f"http://localhost:{reader.port('RESPONDER_PORT', 8080)}",
+        responder_url=_responder_url(reader),
     )
     for name, port in SERVICES.items():
         if name != "responder":
@@ -102,6 +102,16 @@ def read(environ: Mapping[str, str]) -> Settings:
     reader.retention("RETENTION")
     reader.raise_faults()
     return settings
+
+
+def _responder_url(reader: Reader) -> str:
+    url = reader.url("RESPONDER_URL")
+    if re.match(r"https?://[^/?#]*(/[^?#]|/?[?#])", url):
+        reader.fault(
+            f"RESPONDER_URL is {url!r}: allowed is an address without a path, such as https://bots.example.org; the "
+            "responder's pages begin at /."
+        )
+    return url or f"http://localhost:{reader.port('RESPONDER_PORT', 8080)}"
 
 
 def _telegram(reader: Reader) -> Telegram | None:

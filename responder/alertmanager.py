@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +18,13 @@ from requests.auth import HTTPBasicAuth
 from responder.acknowledge.memory import Memory, memory
 from responder.links import quoted
 from responder.times import duration
-from responder.webhook import ENDED, OF, OVER
+from responder.webhook import BEGAN, ENDED, OF, OVER
 
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 3
 MARK = "acknowledgement"  # the annotation of our silences; its value is the acknowledgement's number
+LATE = "late"  # the value of the label `over`: an end that is told late, for itself
 
 
 class AlertmanagerError(Exception):
@@ -119,8 +121,11 @@ class Alertmanager:
         self._password_file = password_file
 
     def alerts(self, incident: Incident | None = None) -> list[Alert]:
-        """What fires, of an incident or at all, silenced ones and escalations too; just after a start, nothing."""
-        filters = _filters(incident) if incident else []
+        """What fires, of an incident or at all, silenced ones and escalations too; just after a start, nothing.
+
+        Without the ends that are told as alerts.
+        """
+        filters = [*(_filters(incident.labels) if incident else []), f"{OVER}!={quoted(LATE)}"]
         return self._checked(_ALERTS, self._call("GET", "/alerts", params={"filter": filters}))
 
     def end(self, alerts: Sequence[Alert], ended_at: Mapping[str, dt.datetime] | None = None) -> None:
@@ -132,46 +137,60 @@ class Alertmanager:
         if document := [_posted(alert, (ended_at or {}).get(alert.fingerprint, now)) for alert in alerts]:
             self._call("POST", "/alerts", json=document)
 
-    def tell_over(self, incident: Incident, alerts: Sequence[Alert], ended_at: float, told_within: float) -> None:
+    def tell_over(
+        self, incident: Incident, alerts: Sequence[Alert], ended_at: Mapping[str, dt.datetime], told_within: float
+    ) -> None:
         """Tells the end of alerts whose beginning Alertmanager no longer knows, as alerts with the label `over`.
 
-        Each ends by itself, and a silence that comes before then keeps that from being told.
+        Where something holds it back, it may be called again before `told_within` has passed: nothing is told twice.
+        Each such alert ends by itself, and a silence that comes before then keeps that from being told.
 
         Args:
             incident: what they are of.
             alerts: those that have ended.
-            ended_at: when, in Unix seconds.
+            ended_at: when, by fingerprint.
             told_within: the seconds in which Alertmanager has told it; its `group_wait` and something more.
         """
-        now = dt.datetime.now(dt.UTC)
-        self._remove(_filters(incident), lambda silence: silence.annotations.get(MARK) == OVER)
-        after = now + dt.timedelta(seconds=told_within)
-        over = {OVER: "acknowledged"}
-        document = {
-            "matchers": _matchers({**incident.labels, **over}),
-            "startsAt": after.isoformat(),
-            "endsAt": (after + dt.timedelta(hours=26)).isoformat(),  # beyond the longest group_interval
-            "createdBy": "responder",
-            "comment": "The end of an acknowledged incident was told; that this message ends is no news.",
-            "annotations": {MARK: OVER},
-        }
-        self._call("POST", "/silences", json=document)
-        ended = dt.datetime.fromtimestamp(ended_at, dt.UTC)
+        after = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=told_within)
+        self._hush_over(incident, after)
         until = after + dt.timedelta(seconds=told_within)
         told = []
         for alert in alerts:
+            ended = ended_at[alert.fingerprint]
             lasted = duration((ended - alert.starts_at).total_seconds())
-            said = {"lasted": lasted, ENDED: ended.isoformat(), OF: alert.fingerprint}
-            changes = {"labels": {**alert.labels, **over}, "annotations": {**alert.annotations, **said}}
+            said = {BEGAN: alert.starts_at.isoformat(), ENDED: ended.isoformat(), OF: alert.fingerprint}
+            annotations = {**alert.annotations, **said, "lasted": lasted}
+            changes = {"labels": {**alert.labels, OVER: LATE}, "annotations": annotations}
             told.append(_posted(alert.model_copy(update=changes), until))
         self._call("POST", "/alerts", json=told)
+
+    def hush_over(self, incident: Incident) -> None:
+        """Keeps from being told what `tell_over` had told of it, as far as it wasn't told yet."""
+        self._hush_over(incident, dt.datetime.now(dt.UTC))
+
+    def _hush_over(self, incident: Incident, after: dt.datetime) -> None:
+        """A silence of what `tell_over` tells, from then on; the one that there is, is moved."""
+        labels = {**incident.labels, OVER: LATE}
+        document = {
+            "matchers": _matchers(labels),
+            "startsAt": after.isoformat(),
+            "endsAt": (after + dt.timedelta(hours=26)).isoformat(),  # beyond the longest group_interval
+            "createdBy": "responder",
+            "comment": "An end was told late, by a message of its own; that this message ends is no news.",
+            "annotations": {MARK: OVER},
+        }
+        for silence in self._silences(labels):
+            if silence.annotations.get(MARK) == OVER and silence.holds:
+                # What can't be moved, because it has begun, Alertmanager ends and replaces.
+                document["id"] = silence.id
+        self._call("POST", "/silences", json=document)
 
     def memories(self, alerts: Sequence[Alert]) -> list[Memory]:
         """How long the end of each of these alerts can be told, by the routes that it has now."""
         status = self._checked(_STATUS, self._call("GET", "/status"))
         try:
-            route = yaml.safe_load(status.config.original)["route"]
-            return [memory(route, alert.labels) for alert in alerts]
+            config = _parsed(status.config.original)
+            return [memory(config, alert.labels) for alert in alerts]
         except (yaml.YAMLError, LookupError, TypeError, ValueError) as error:
             raise AlertmanagerError(f"Alertmanager's routes can't be understood: {error}") from error
 
@@ -200,12 +219,12 @@ class Alertmanager:
 
     def remove_silences(self, incident: Incident) -> None:
         """Ends the silences of its acknowledgement: all, should a lost answer have left a second one."""
-        self._remove(_filters(incident), lambda silence: silence.acknowledges(incident))
-
-    def _remove(self, filters: list[str], ours: Callable[[Silence], bool]) -> None:
-        for silence in self._checked(_SILENCES, self._call("GET", "/silences", params={"filter": filters})):
-            if silence.holds and ours(silence):
+        for silence in self._silences(incident.labels):
+            if silence.holds and silence.acknowledges(incident):
                 self._call("DELETE", f"/silence/{silence.id}", missing=True)
+
+    def _silences(self, labels: Mapping[str, str]) -> list[Silence]:
+        return self._checked(_SILENCES, self._call("GET", "/silences", params={"filter": _filters(labels)}))
 
     def _call(self, method: str, path: str, *, missing: bool = False, **arguments: Any) -> bytes | None:
         try:
@@ -259,5 +278,11 @@ def _matchers(labels: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()]
 
 
-def _filters(incident: Incident) -> list[str]:
-    return [f"{name}={quoted(value)}" for name, value in incident.labels.items()]
+def _filters(labels: Mapping[str, str]) -> list[str]:
+    return [f"{name}={quoted(value)}" for name, value in labels.items()]
+
+
+@lru_cache(maxsize=1)
+def _parsed(config: str) -> Any:
+    """It is long, and is asked for again and again."""
+    return yaml.safe_load(config)

@@ -100,6 +100,7 @@ class Prometheus:
     def fires(self, incident: Incident, names: Collection[str]) -> bool | None:
         """Whether one of the alerts of these names fires for the incident; None where Prometheus doesn't tell.
 
+        Without names all are asked.
         It doesn't tell just after a start, when an alert that fired before is pending or not yet evaluated. The series
         ALERTS couldn't tell that apart.
         """
@@ -116,4 +117,5 @@ class Prometheus:
         if "firing" in states:
             return True
         evaluated = {rule.name for rule in rules if rule.last_evaluation.year > 1}
-        return False if names and not states and evaluated >= set(names) else None
+        asked = set(names) or {rule.name for rule in rules}
+        return False if asked and not states and evaluated >= asked else None

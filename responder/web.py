@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -30,6 +31,11 @@ from responder.store import Store
 from responder.times import duration
 from responder.webhook import Notification
 
+# What turns or hides text, as the messages' common.tmpl leaves it out.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 # No script at all, and nothing from elsewhere: what an alert says can't act on the page.
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -52,6 +58,7 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = _seen
     app.jinja_env.filters["time"] = lambda seconds: _time(seconds, _zone(timezone_file))
     app.jinja_env.filters["duration"] = duration
     app.jinja_env.globals["safe_link"] = links.safe
@@ -154,6 +161,11 @@ def _add_health(app: Flask, store: Store, metrics: Metrics) -> None:
     @app.get("/metrics")
     def exposition() -> ResponseReturnValue:
         return generate_latest(metrics.registry), {"Content-Type": CONTENT_TYPE_LATEST}
+
+
+def _seen(value: object) -> object:
+    """What a page shows of a value. Markup is the project's own."""
+    return _UNSEEN.sub("", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _zone(file: Path | None) -> ZoneInfo:

@@ -16,7 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 # The label of an end that the responder tells, where Alertmanager has forgotten the beginning; and the annotations by
 # which it is found again here.
 OVER = "over"
-ENDED, OF = "ended", "of"
+# Alertmanager may take its beginning for that of one that was told just before.
+BEGAN, ENDED, OF = "began", "ended", "of"
 # Alertmanager sends a message again when the answer was lost; later than this it is a repeat, which is told.
 RETRY_SECONDS = 240.0
 
@@ -42,8 +43,12 @@ class Alert(_Model):
     def _end_as_such(cls, value: Any) -> Any:
         """An end that the responder told is the end of that alert, for all who read messages here."""
         match value:
-            case {"labels": {"over": str(), **labels}, "annotations": {"ended": str() as ended, "of": str() as of}}:
-                return {**value, "status": "resolved", "labels": labels, "endsAt": ended, "fingerprint": of}
+            case {
+                "labels": {"over": str(), **labels},
+                "annotations": {"began": str() as began, "ended": str() as ended, "of": str() as of},
+            }:
+                times = {"startsAt": began, "endsAt": ended}
+                return {**value, **times, "status": "resolved", "labels": labels, "fingerprint": of}
         return value
 
     @property

@@ -26,6 +26,7 @@ _HINTS: Sequence[tuple[str, str, str]] = (
     (_EMAIL, r"\bauth: .*|\b53[045]\b", "The server refuses SMTP_USERNAME and SMTP_PASSWORD"),
     (_EMAIL, r"\b55[013]\b", "The server refuses this address for good: is it right, and may SMTP_FROM write to it?"),
     (_EMAIL, r"(?i)starttls", "The server offers no encryption: SMTP_PORT may be wrong"),
+    ("Webhook", r"\b401\b", "WEBHOOK_TOKEN is missing or wrong"),
     ("Inbox", r"\b401\b", "The responder has another token: make down, then make up"),
     ("", r"no such host|server misbehaving", "The name is not found: is it right, and does this machine have DNS?"),
     ("", r"connection refused", "Nothing listens there: the address or port is wrong, or the service is down"),
@@ -33,6 +34,7 @@ _HINTS: Sequence[tuple[str, str, str]] = (
     ("", r"(?i)x509|certificate|tls:", "The server's certificate is not accepted"),
     ("", r"network is unreachable|no route to host", "This machine has no way there: is there a network?"),
     ("", r"\b429\b", "Too many messages for the channel: try again in a few minutes"),
+    (_HTTP, r"\b30[12378]\b", "It redirects, which is not followed: set the final address"),
     (_HTTP, r"\b5\d\d\b", "The service has a fault of its own: try again later"),
 )
 

@@ -63,6 +63,10 @@ class Acknowledger:
         alerts = self._alertmanager.alerts(incident)
         return sorted(alerts, key=lambda alert: ("escalation" in alert.labels, alert.starts_at))
 
+    def is_over(self, incident: Incident) -> bool:
+        """Whether an empty list of `alerts` says so: Alertmanager's is empty just after its start, too."""
+        return self._prometheus.fires(incident, ()) is False
+
     def current(self, incident: Incident) -> Acknowledgement | None:
         """The acknowledgement that holds. Raises StoreError."""
         return next(iter(self._ledger.current(incident)), None)
@@ -174,7 +178,9 @@ class Acknowledger:
         if known:
             self._alertmanager.end(known)
         if forgotten:
-            self._alertmanager.tell_over(current.incident, forgotten, current.seen_at, self._told_within)
+            ended = dt.datetime.fromtimestamp(current.seen_at, dt.UTC)
+            ends = {alert.fingerprint: ended for alert in forgotten}
+            self._alertmanager.tell_over(current.incident, forgotten, ends, self._told_within)
         self._end(current, "over", None)
 
     def _ended(self, current: Acknowledgement) -> tuple[list[Alert] | None, list[Alert]]:

@@ -5,6 +5,7 @@ maintenance, a silence or quiet hours. Alertmanager then believes it to last, an
 as the last message counts (`repeat_interval`). So the responder remembers what was told, and posts what Prometheus's
 rules say is over as ended, again and again until the inbox hears it. Whether it is told is left to Alertmanager: it
 tells an end only to those whom it told the beginning, only once, and drops it while the alert is still held back.
+What Alertmanager has forgotten meanwhile it tells as an alert of its own, which is held back just so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from responder.acknowledge.acknowledger import TOLD_WITHIN_SECONDS
 from responder.acknowledge.ledger import Ledger
 from responder.alertmanager import Alert, Alertmanager, Incident
 from responder.database import Database
@@ -46,9 +48,10 @@ CREATE TABLE IF NOT EXISTS told_alerts (
 
 @dataclass(frozen=True)
 class _Told:
-    """An alert that was told as firing; `ended_at`: when it ended, as the inbox alone has heard."""
+    """An alert that was told as firing, when last; `ended_at`: when it ended, as the inbox alone has heard."""
 
     alert: Alert
+    told_at: float
     ended_at: dt.datetime | None
 
     @property
@@ -59,8 +62,16 @@ class _Told:
 class Ends:
     """`take` may be called by any thread, `watch` by one."""
 
-    def __init__(self, database: Database, ledger: Ledger, alertmanager: Alertmanager, prometheus: Prometheus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        alertmanager: Alertmanager,
+        prometheus: Prometheus,
+        told_within: float = TOLD_WITHIN_SECONDS,
+    ) -> None:
         """Makes the table where there is none. Raises StoreError where that can't be done."""
+        self._told_within = told_within
         self._database = database
         self._ledger = ledger
         self._alertmanager = alertmanager
@@ -68,6 +79,8 @@ class Ends:
         # The evaluation that found it over first: until it is sure, and then.
         self._gone: dict[tuple[str, dt.datetime], dt.datetime] = {}
         self._over: dict[tuple[str, dt.datetime], dt.datetime] = {}
+        # What Alertmanager has as an alert of its own until it can tell it.
+        self._late: set[Incident] = set()
         with database.reading() as connection:
             connection.executescript(_SCHEMA)
 
@@ -99,21 +112,29 @@ class Ends:
     def watch(self) -> None:
         """Looks once. Raises AlertmanagerError or StoreError; what failed is tried at the next look."""
         told = self._told()
-        if not told:
-            return
+        late, self._late = self._late, set()
+        due = self._due(told) if told else []
+        if due:
+            self._tell(due)
+        # What fires again, or is in doubt. What the inbox has heard is not: others may be about to be told.
+        for incident in late.intersection(_incident(each.alert) for each in told if not each.ended_at) - self._late:
+            self._alertmanager.hush_over(incident)
+
+    def _due(self, told: Sequence[_Told]) -> list[_Told]:
+        """What is over for sure, and may be told."""
         gone = self._without(told, self._alertmanager.alerts())
         for key in {each.key for each in told} - {each.key for each in gone}:
             self._forget(key)
         if not gone:
-            return
+            return []
         rules = self._prometheus.rules({each.alert.labels.get("alertname", "") for each in gone})
         over = {each.key: at for each in gone if (at := self._ended(each, rules))}
         if not over:
-            return
+            return []
         # Asked anew, for it may have begun again just now. What is acknowledged has its own end.
         fires = self._alertmanager.alerts()
         acknowledged = {each.incident for each in self._ledger.current()}
-        due = [
+        return [
             each
             for each in self._without(gone, fires)
             if each.key in over
@@ -121,19 +142,33 @@ class Ends:
             and not _crowded(each, fires)
             and not _goes_on(each.alert, fires)
         ]
-        self._alertmanager.end(
-            [each.alert for each in due],
-            {each.alert.fingerprint: each.ended_at or over[each.key] for each in due},
-        )
+
+    def _tell(self, due: Sequence[_Told]) -> None:
+        known: list[Alert] = []
+        forgotten: dict[Incident, list[Alert]] = {}
+        now = time.time()
+        for each, memory in zip(due, self._alertmanager.memories([each.alert for each in due]), strict=True):
+            # Of what the inbox has heard to be over, Alertmanager alone knows who else has heard the beginning.
+            if each.ended_at is None and now - each.told_at > memory.none:
+                forgotten.setdefault(_incident(each.alert), []).append(each.alert)
+            else:
+                known.append(each.alert)
+        ended_at = {each.alert.fingerprint: each.ended_at or self._over[each.key] for each in due}
+        self._alertmanager.end(known, ended_at)
+        for incident, alerts in forgotten.items():
+            self._late.add(incident)
+            self._alertmanager.tell_over(incident, alerts, ended_at, self._told_within)
 
     def _told(self) -> list[_Told]:
         now = time.time()
         old = (now - FORGOTTEN_SECONDS, now - QUIET_SECONDS)
         with self._database.writing() as connection:
             connection.execute("DELETE FROM told_alerts WHERE told_at < ? OR ended_at < ?", old)
-            query = "SELECT alert, ended_at FROM told_alerts ORDER BY told_at LIMIT ?"
+            query = "SELECT alert, told_at, ended_at FROM told_alerts ORDER BY told_at LIMIT ?"
             rows = connection.execute(query, (MAX_TOLD,)).fetchall()
-        told = [_Told(Alert.model_validate_json(row["alert"]), _moment(row["ended_at"])) for row in rows]
+        told = [
+            _Told(Alert.model_validate_json(row["alert"]), row["told_at"], _moment(row["ended_at"])) for row in rows
+        ]
         for key in {*self._gone, *self._over} - {each.key for each in told}:
             self._forget(key)
         return told

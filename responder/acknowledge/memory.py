@@ -6,6 +6,7 @@ the message, so after that time under an acknowledgement the end has to be told 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,43 +21,54 @@ _LATE = 60.0
 @dataclass(frozen=True)
 class Memory:
     """Of the routes of one alert, in seconds: `sure` is how long after a message its end is told for sure, whenever
-    Alertmanager looks at it next; after `none` it knows of no message."""
+    Alertmanager looks at it next; after `none` it knows of no message. Both are endless where no end is told anyway."""
 
     sure: float
     none: float
 
 
-def memory(route: Mapping[str, Any], labels: Mapping[str, str]) -> Memory:
+def memory(config: Mapping[str, Any], labels: Mapping[str, str]) -> Memory:
     """How long the end of an alert with these labels can be told.
 
     Args:
-        route: the key `route` of Alertmanager's configuration.
+        config: Alertmanager's configuration, with all defaults in it.
         labels: the alert's.
 
     Raises:
-        ValueError: it has another form than Alertmanager's.
+        LookupError, TypeError, ValueError: it has another form than Alertmanager's.
     """
-    paces = list(_paces(route, labels, 300.0, 14400.0))
+    tells = {receiver["name"] for receiver in config["receivers"] if _tells_ends(receiver)}
+    routes = list(_routes(config["route"], labels, {"group_interval": "5m", "repeat_interval": "4h"}))
+    paces = [
+        (_seconds(route["group_interval"]), _seconds(route["repeat_interval"]))
+        for route in routes
+        if route["receiver"] in tells
+    ]
     return Memory(
-        sure=min(2 * repeat - group for group, repeat in paces), none=max(2 * repeat for _, repeat in paces) + _LATE
+        sure=min((2 * repeat - group for group, repeat in paces), default=math.inf),
+        none=max((2 * repeat for _, repeat in paces), default=math.inf) + _LATE,
     )
 
 
-def _paces(
-    route: Mapping[str, Any], labels: Mapping[str, str], group: float, repeat: float
-) -> Iterator[tuple[float, float]]:
-    """`group_interval` and `repeat_interval` of each route that such an alert takes."""
-    group = _seconds(route["group_interval"]) if "group_interval" in route else group
-    repeat = _seconds(route["repeat_interval"]) if "repeat_interval" in route else repeat
+def _routes(
+    route: Mapping[str, Any], labels: Mapping[str, str], above: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """The routes that such an alert takes, with what they have from those above them."""
+    whole = {**above, **route}
     taken = False
     for child in route.get("routes") or []:
         if all(_matches(matcher, labels) for matcher in child.get("matchers") or []):
             taken = True
-            yield from _paces(child, labels, group, repeat)
+            yield from _routes(child, labels, whole)
             if not child.get("continue"):
                 break
     if not taken:
-        yield group, repeat
+        yield whole
+
+
+def _tells_ends(receiver: Mapping[str, Any]) -> bool:
+    services = [each for name, listed in receiver.items() if name.endswith("_configs") for each in listed or []]
+    return any(each["send_resolved"] for each in services)
 
 
 def _matches(matcher: str, labels: Mapping[str, str]) -> bool:

@@ -14,6 +14,7 @@ from responder.alertmanager import Alert, AlertmanagerError, Incident
 
 MAX_LABEL = 1000
 MAX_NAME = 40
+DOUBT = "Alertmanager has nothing of it, as just after a start, and Prometheus doesn't say that it is over."
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def _incident() -> Incident:
     values = [request.args.get(name, "") for name in ("condition", "bot", "severity")]
     if not values[0] or any(len(value) > MAX_LABEL or "\0" in value for value in values):
         abort(400, "This link is not whole: it must name the condition. Open it anew from the message or the inbox.")
+    if values[2] == "none":
+        abort(400, "What has the severity none is for machines, such as the heartbeat: nobody can look after it.")
     return Incident(*values)
 
 
@@ -69,6 +72,8 @@ def _look(acknowledger: Acknowledger, incident: Incident, *, ask: bool = True) -
     alerts, fault = [], ""
     try:
         alerts = acknowledger.alerts(incident) if ask else []
+        if ask and not alerts and not acknowledger.is_over(incident):
+            fault = DOUBT
     except AlertmanagerError as error:
         fault = str(error)
     return Situation(incident, alerts, acknowledger.current(incident), acknowledger.last_ended(incident), fault)

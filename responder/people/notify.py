@@ -99,11 +99,17 @@ def _text(channel: Channel, rows: Sequence[Delivery], responder_url: str) -> str
 def _entries(
     channel: Channel, role: str, received: Notification, file: Path | None, responder_url: str
 ) -> Iterable[Entry]:
-    """One for each contact; where none is found now, one for the role: it is tried again, and not lost."""
+    """One for each contact; where none is found now, one for the role: it is tried again, and not lost.
+
+    Nobody is called to hear that it is over.
+    """
     try:
         targets = list(contacts.read(file).numbers(role, channel)) or [role]
     except ContactsError:
         targets = [role]
+    # An end that is told late comes from Alertmanager as an alert that fires.
+    if channel == "phone" and all(alert.status == "resolved" for alert in received.alerts):
+        return []
     told = words.told(channel, received, responder_url)
     payload = json.dumps({"text": words.of(channel, received, responder_url), "told": told}, ensure_ascii=False)
     first = next((alert for alert in received.alerts if alert.status == "firing"), received.alerts[0])

@@ -104,7 +104,7 @@ def renamed(alert: Mapping[str, Any], bot: str) -> dict[str, Any]:
 def told_over(alert: Mapping[str, Any]) -> dict[str, Any]:
     """The end of it as the responder tells it, where Alertmanager has forgotten the beginning."""
     annotations = {**alert["annotations"], "lasted": "5 h 3 min", "ended": END.isoformat(), "of": "f1"}
-    return {"labels": {**alert["labels"], "over": "acknowledged"}, "annotations": annotations}
+    return {"labels": {**alert["labels"], "over": "late"}, "annotations": annotations}
 
 
 def everywhere(markup: str) -> dict[str, Any]:

@@ -107,6 +107,13 @@ def test_an_address_begins_with_http(url: str) -> None:
     assert "SLACK_WEBHOOK_URL" in faults(SLACK_WEBHOOK_URL=url)
 
 
+def test_the_responder_has_no_path() -> None:
+    for url in ("https://bots.example.org/inbox", "https://bots.example.org/?a=b", "http://h:8080#x"):
+        assert "without a path" in str(faults(RESPONDER_URL=url))
+    for url in ("https://bots.example.org", "http://127.0.0.1:8080/"):
+        assert read({"RESPONDER_URL": url}).responder_url == url
+
+
 @pytest.mark.parametrize("url", ["https://a/%zz", "https://a/%2", "https://u:%zz@a/", "https://a/?100%"])
 def test_a_percent_sign_is_an_escape(url: str) -> None:
     assert "SLACK_WEBHOOK_URL has a % in it that no two" in faults(SLACK_WEBHOOK_URL=url)

@@ -136,6 +136,8 @@ def test_an_error_is_one_line() -> None:
         ("Email", "dial tcp: lookup mail: no such host", "The name is not found"),
         ("Webhook", "unexpected status code 503", "a fault of its own"),
         ("Slack", "context deadline exceeded", "Time-out"),
+        ("Discord", "unexpected status code 302", "set the final address"),
+        ("Webhook", "unexpected status code 401", "WEBHOOK_TOKEN is missing or wrong"),
     ],
 )
 def test_what_an_error_means_is_told_after_it(title: str, error: str, hint: str) -> None:

@@ -62,7 +62,7 @@ class Responder:
         self.acknowledger = Acknowledger(
             self.ledger, alertmanager, prometheus, store.last_told_of, self.clock, told_within=2.0
         )
-        self.ends = Ends(database, self.ledger, alertmanager, prometheus)
+        self.ends = Ends(database, self.ledger, alertmanager, prometheus, told_within=2.0)
         self.outbox = Outbox(database, 3600)
         self.contacts_file = self.folder / "contacts.json"
         metrics = Metrics(store, self.ledger, self.outbox)

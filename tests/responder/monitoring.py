@@ -63,13 +63,17 @@ class Alerting(Service):
         self._told = WebhookServer()
         route = {"receiver": "people", "group_wait": "100ms", "group_interval": "500ms", "repeat_interval": repeat}
         route["group_by"] = ["..."]  # type: ignore[assignment]
+        route["routes"] = [{"matchers": ['condition="maintenance"'], "receiver": "nobody"}]  # type: ignore[assignment]
         hook = {"url": self._told.url, "send_resolved": True}
         document = {
             "route": route,
-            "receivers": [{"name": "people", "webhook_configs": [hook]}],
+            "receivers": [{"name": "people", "webhook_configs": [hook]}, {"name": "nobody"}],
             "inhibit_rules": [
-                {"source_matchers": [source], "target_matchers": ['condition="low_win_rate"'], "equal": ["bot"]}
-                for source in ('condition="bot_down"', 'condition="maintenance"')
+                {"source_matchers": [f'condition="{source}"'], "target_matchers": [target], "equal": ["bot"]}
+                for source, target in (
+                    ("bot_down", 'condition="low_win_rate"'),
+                    ("maintenance", 'condition!="maintenance"'),
+                )
             ],
         }
         config.write_text(yaml.safe_dump(document))

@@ -104,6 +104,8 @@ def test_a_killed_alertmanager_is_told_anew_and_nobody_else(
     alerting.end(signal.SIGKILL)
     with pytest.raises(AlertmanagerError, match="doesn't answer"):
         responder.acknowledger.watch()
+    # It writes them down now and then.
+    (alerting.folder / "alertmanager" / "silences").unlink(missing_ok=True)
     alerting.start()
     assert not alerting.silences("killed"), "it has forgotten"
     responder.now += GONE_SECONDS + 1
@@ -212,8 +214,37 @@ def test_two_at_once_are_one(responder: Responder, alerting: Alerting) -> None:
     assert all(f"✓ {silence['createdBy']}</strong> acknowledged" in text for text in pages)
 
 
-def test_what_is_over_cannot_be_acknowledged(responder: Responder, alerting: Alerting) -> None:
+def test_a_restarted_alertmanager_is_not_believed_that_all_is_over(
+    tmp_path: Path, alerting: Alerting, prometheus: Ruling
+) -> None:
+    ann = Responder(tmp_path, alerting.url, prometheus.url).person()
+    prometheus.fire(["empty"])
+    alerting.wait_told("empty", "firing BotDown")
+    # As if Alertmanager had forgotten it: what fires, Prometheus sends anew only now and then.
+    ended = fires("empty", ended=True, starts_at=alerting.get('alerts?filter=bot="empty"')[0]["startsAt"])
+
+    def shown() -> str:
+        alerting.post(ended)
+        return ann.get(page("empty")).text
+
+    wait_for("it is in doubt", lambda: "Not known" in (text := shown()) and "nothing to acknowledge" not in text)
+    prometheus.fire([])
+    wait_for("it is over", lambda: "nothing to acknowledge" in shown())
+
+
+def test_the_heartbeat_cannot_be_acknowledged(responder: Responder) -> None:
     ann = responder.person()
+    path = page("", "none", "watchdog")
+    assert ann.get(path).status_code == 400
+    assert ann.post(path, data={"csrf_token": csrf(ann), "name": "Ann"}).status_code == 400
+    assert not responder.ledger.current()
+
+
+def test_what_is_over_cannot_be_acknowledged(tmp_path: Path, alerting: Alerting, prometheus: Ruling) -> None:
+    responder = Responder(tmp_path, alerting.url, prometheus.url)
+    prometheus.fire([])
+    ann = responder.person()
+    wait_for("Prometheus has evaluated", lambda: "nothing to acknowledge" in ann.get(page("never")).text)
     assert "nothing to acknowledge" in ann.get(page("never")).text
     alerting.post(fires("ended"))
     form = {"csrf_token": csrf(ann, page("ended")), "name": "Ann"}
@@ -309,7 +340,7 @@ def test_an_end_is_told_once_when_alertmanager_has_forgotten_the_beginning(tmp_p
         watch_until_lifted(responder, "long")
         alerting.wait_told("long", "firing BotDown", "firing BotDown")
         (told,) = alerting.last()["alerts"]
-        assert told["labels"]["over"] == "acknowledged" and " d " in told["annotations"]["lasted"]
+        assert told["labels"]["over"] == "late" and " d " in told["annotations"]["lasted"]
         hear()
         ended, begun = responder.person().get("/api/v1/messages", headers=AUTHORIZED).json["messages"]
         assert (begun["status"], begun["over"], ended["status"]) == ("firing", True, "resolved")

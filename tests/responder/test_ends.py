@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from responder.acknowledge import ends
+from responder.acknowledge.memory import Memory, memory
 from responder.alertmanager import Alert, Incident
 from responder.prometheus import Rule
 from tests.responder.application import AUTHORIZED, Responder
@@ -72,6 +75,80 @@ def test_the_end_is_told_when_nothing_holds_it_back(
     wait_for("Alertmanager tells that end itself", lambda: looked(lambda: len(told()) == 4))
 
 
+def test_an_end_that_alertmanager_has_forgotten_meanwhile_is_told_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an alert of its own, which is held back just so, and isn't told where the incident goes on."""
+    monkeypatch.setattr(ends, "SURE_SECONDS", 1)
+    with Alerting(tmp_path / "alertmanager", repeat="2s") as alerting, Ruling(tmp_path, alerting) as prometheus:
+        responder = Responder(tmp_path, alerting.url, prometheus.url)
+        responder.ends._told_within = 1.0  # below the repeat_interval, as in truth
+        inbox = responder.person()
+        read = 0
+
+        def look() -> None:
+            nonlocal read
+            for message in alerting.bodies("late")[read:]:
+                read += 1
+                assert inbox.post("/api/v1/alerts", json=message, headers=AUTHORIZED).status_code == 200
+            responder.ends.watch()
+
+        def looked(done: Callable[[], bool]) -> bool:
+            look()
+            return done()
+
+        def told() -> tuple[int, int]:
+            """How often it was told as firing, and as over."""
+            labels = [alert["labels"] for message in alerting.bodies("late") for alert in message["alerts"]]
+            assert "resolved BotDown" not in alerting.told("late")
+            return sum("over" not in each for each in labels), sum("over" in each for each in labels)
+
+        def state(label: str) -> list[str]:
+            found = alerting.get(f'alerts?filter=condition="bot_down"&filter={label}')
+            return [each["status"]["state"] for each in found]
+
+        def hushed() -> list[str]:
+            states = [each["status"]["state"] for each in alerting.get("silences?filter=over=late")]
+            return [state for state in states if state != "expired"]
+
+        def hold_back() -> None:
+            prometheus.fire(["late"], maintenance=["late"])
+            wait_for("it is held back", lambda: looked(lambda: state('over=""') == ["suppressed"]))
+
+        def ends_while_held_back() -> None:
+            hold_back()
+            with sqlite3.connect(responder.folder / "responder.sqlite") as connection:
+                connection.execute("UPDATE told_alerts SET told_at = told_at - 100")
+            prometheus.fire([], maintenance=["late"])
+            wait_for("its end waits", lambda: looked(lambda: state('over="late"') == ["suppressed"]))
+            assert told()[1] == 0
+
+        prometheus.fire(["late"])
+        wait_for("it is told", lambda: looked(lambda: told()[0] > 0))
+        ends_while_held_back()
+        before = told()[0]
+        hold_back()
+        wait_for("the end is not to be told", lambda: looked(lambda: hushed() == ["active"]))
+        prometheus.fire(["late"])
+        wait_for("it is told", lambda: looked(lambda: told()[0] > before))
+        assert told()[1] == 0
+
+        hold_back()
+        wait_for("it is forgotten", lambda: looked(lambda: not alerting.remembers()))
+        ends_while_held_back()
+        wait_for("it may be told", lambda: looked(lambda: hushed() == ["pending"]))
+        prometheus.fire([])
+        wait_for("the end is told", lambda: looked(lambda: told()[1] == 1))
+        wait_for("the inbox hears it", lambda: looked(lambda: not responder.ends._told()))
+        ended, begun, *_ = (inbox.get("/api/v1/messages", headers=AUTHORIZED).json or {})["messages"]
+        assert (begun["status"], begun["over"], ended["status"]) == ("firing", True, "resolved")
+        wait_for("that is over", lambda: looked(lambda: not state('over="late"')))
+        firing = told()[0]
+        prometheus.fire(["late"])
+        wait_for("the next one is told", lambda: looked(lambda: told()[0] > firing))
+        assert told()[1] == 1
+
+
 class Fakes:
     """Alertmanager's and Prometheus's answers, as a test wants them, and what was posted as ended."""
 
@@ -80,12 +157,21 @@ class Fakes:
         self.firing: list[Alert] = []
         self.rules: list[Rule] | None = [rule(NOON)]
         self.posted: list[tuple[str, dt.datetime]] = []
+        self.late: list[tuple[str, dt.datetime]] = []
+        self.hushed: list[Incident] = []
+        self.memory = Memory(sure=3600, none=3600)
+
+        def tell_over(incident: Incident, alerts: list[Alert], at: dict[str, dt.datetime], _: float) -> None:
+            self.late += [(incident.bot, at[alert.fingerprint]) for alert in alerts]
 
         def end(alerts: list[Alert], at: dict[str, dt.datetime]) -> None:
             self.posted += [(alert.labels["bot"], at[alert.fingerprint]) for alert in alerts]
 
         monkeypatch.setattr(responder.ends._alertmanager, "alerts", lambda: self.firing)
         monkeypatch.setattr(responder.ends._alertmanager, "end", end)
+        monkeypatch.setattr(responder.ends._alertmanager, "tell_over", tell_over)
+        monkeypatch.setattr(responder.ends._alertmanager, "hush_over", self.hushed.append)
+        monkeypatch.setattr(responder.ends._alertmanager, "memories", lambda alerts: [self.memory for _ in alerts])
         monkeypatch.setattr(responder.ends._prometheus, "rules", lambda _: self.rules)
 
     def told(self, receiver: str = "people", **changes: Any) -> None:
@@ -97,7 +183,7 @@ class Fakes:
     def look(self, seconds: float, *states: str, **changes: Any) -> list[tuple[str, dt.datetime]]:
         """What is posted by a look at rules that were evaluated so long after noon."""
         self.rules = [rule(NOON + dt.timedelta(seconds=seconds), *states, **changes)]
-        self.posted = []
+        self.posted, self.late = [], []
         self.responder.ends.watch()
         return self.posted
 
@@ -127,6 +213,49 @@ def test_over_is_what_prometheus_says_for_long_enough(fakes: Fakes) -> None:
     assert not fakes.look(265, "firing") and not fakes.look(310) and not fakes.look(355)
     fakes.told(status="resolved", endsAt="2026-11-21T12:00:00Z")
     assert not fakes.look(1000) and not fakes.look(2000)
+
+
+def test_what_alertmanager_has_forgotten_is_told_late_until_the_inbox_hears_it(fakes: Fakes) -> None:
+    fakes.told()
+    assert not fakes.look(0) and fakes.look(130) and not fakes.late, "it remembers"
+    fakes.memory = Memory(sure=-1, none=-1)
+    for seconds in (175, 220):
+        assert not fakes.look(seconds) and fakes.late == [("demo", NOON)]
+    assert not fakes.hushed
+    assert not fakes.look(265, "firing") and not fakes.late
+    assert fakes.hushed == [Incident("low_win_rate", "demo", "warning")]
+    assert not fakes.look(310) and not fakes.look(450) and fakes.late
+    fakes.told(status="resolved", endsAt="2026-11-21T12:00:00Z")
+    assert not fakes.look(1000) and not fakes.late and len(fakes.hushed) == 1
+
+
+def test_an_end_in_quiet_hours_is_left_to_alertmanager(fakes: Fakes) -> None:
+    """It alone knows whether people have heard the beginning."""
+    fakes.memory = Memory(sure=-1, none=-1)
+    fakes.told(receiver="inbox")
+    assert not fakes.look(0) and not fakes.look(140) and fakes.late
+    fakes.told(receiver="inbox", status="resolved", endsAt="2026-11-21T12:00:00Z")
+    assert fakes.look(180) and not fakes.late and not fakes.hushed
+
+
+def test_memory_is_that_of_those_who_hear_ends() -> None:
+    once = {"name": "once", "webhook_configs": [{"send_resolved": False}]}
+    config: dict[str, Any] = {
+        "receivers": [{"name": "people", "email_configs": [{"send_resolved": True}]}, once, {"name": "nobody"}],
+        "route": {
+            "receiver": "people",
+            "group_interval": "5m",
+            "repeat_interval": "10m",
+            "routes": [
+                {"matchers": ['bot="once"'], "receiver": "once"},
+                {"matchers": ['bot="both"'], "receiver": "once", "repeat_interval": "1h", "continue": True},
+                {"matchers": ['bot=~"both|long"'], "repeat_interval": "20m"},
+            ],
+        },
+    }
+    minutes = {bot: memory(config, {"bot": bot}).sure / 60 for bot in ("other", "once", "both", "long")}
+    assert minutes == {"other": 15, "once": math.inf, "both": 35, "long": 35}
+    assert memory(config, {}).none == 20 * 60 + 60
 
 
 @pytest.mark.parametrize(

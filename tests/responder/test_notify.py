@@ -94,6 +94,7 @@ def test_a_call_to_those_who_have_a_phone(responder: Responder, twilio: TwilioSe
 def test_the_end_is_told_too(responder: Responder, twilio: TwilioServer) -> None:
     send(responder, SMS, body())
     assert send(responder, SMS, body(alert(**RESOLVED), status="resolved")) == 2
+    assert send(responder, CALL, body(alert(**RESOLVED), status="resolved")) == 0, "nobody is called for that"
     deliver(responder)
     assert twilio.messages[-1]["Body"] == "RESOLVED BotDown demo: over. It was: demo is unreachable."
 
