@@ -19,6 +19,7 @@ from xml.etree import ElementTree as Xml
 import yaml
 
 from tests.binaries import binary
+from tests.replay.load import rule_files
 from tests.replay.series import Samples
 from tests.replay.spans import seconds
 
@@ -110,7 +111,7 @@ def _paired(changes: Iterable[tuple[float, str, Labels]]) -> Iterator[Firing]:
 
 def _failures(folder: Path, samples: Samples, step: int, rules: Path, tests: list[str]) -> list[str]:
     """The texts of the tests that fail."""
-    files = sorted(rules.glob("*.yml"))
+    files = rule_files(rules)
     groups = [group["name"] for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
     groups.sort(key=lambda name: name != "thresholds")  # the first step is as all others are
     test, report = folder / "test.yml", folder / "report.xml"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from exporter.scrape import scrape
-from tests.replay.load import RULES
+from tests.replay.load import RULES, rule_files
 from tests.replay.scenario import Scenario
 from tests.replay.spans import seconds
 from tests.replay.story import Clock, ToldBots
@@ -102,7 +102,7 @@ class _Collection:
     def __init__(self, scenario: Scenario, folder: Path, rules: Path) -> None:
         self._scenario = scenario
         self._folder = folder
-        text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(rules.glob("*.yml")))
+        text = "\n".join(file.read_text(encoding="utf-8") for file in rule_files(rules))
         self._read = frozenset(re.findall(r"\b(?:trading_bot|prometheus|alertmanager)_\w+", text)) | {"up"}
         self._clock = Clock(scenario.begins)
         self._names: dict[tuple[str, str], str | None] = {}
