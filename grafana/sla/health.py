@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat, statetimeline, table
 
 from grafana import style
 from grafana.board import Row
-from grafana.panels import FEW_POINTS, over_time, states
+from grafana.panels import over_time, states
 from grafana.promql import none_known, of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.tables import Value, lamp, lamps, rows
@@ -116,6 +116,5 @@ def _checks() -> statetimeline.Panel:
             "the cause, what came after it follows from it.",
         )
         .with_target(over_time(f"{of_bots(by_check, illest)} or {NONE}", "{{bot}} {{check}}"))
-        .max_data_points(FEW_POINTS)
         .mappings([style.texts(BANDS)])
     )

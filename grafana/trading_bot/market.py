@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import statetimeline, table, timeseries
 
 from grafana import promql, style
 from grafana.board import Row
-from grafana.panels import limit_line, lines, over_time, states
+from grafana.panels import FEW_POINTS, limit_line, lines, over_time, states
 from grafana.promql import of_bot
 from grafana.style import set_
 from grafana.tables import Label, Property, Value, coloured_cell, coloured_text, measure, named, rows
@@ -122,6 +122,7 @@ def _volatility() -> timeseries.Panel:
         )
         .with_target(over_time(_chosen(VOLATILITY, "topk(10, {})"), MARKET))
         .with_target(over_time(_limit(), "warning", "B"))
+        .max_data_points(FEW_POINTS)
         .min(0)
         .override_by_name("warning", limit_line(style.WARNING))
     )
@@ -142,6 +143,7 @@ def _strength() -> timeseries.Panel:
             NO_MARKET,
         )
         .with_target(over_time(_chosen(rsi, "topk(4, {0}) or bottomk(4, {0})"), MARKET))
+        .max_data_points(FEW_POINTS)
         .min(0)
         .max(100)
     )

@@ -20,8 +20,9 @@ from tests.stack import ROOT
 DASHBOARDS = Path(os.environ.get("BENCH_DASHBOARDS", ROOT / "grafana" / "dashboards"))
 DAYS = SPAN // 86400
 RANGES = {"1 h": 3600, "24 h": 86400, f"{DAYS} d": SPAN}
-# Of a panel on a wide screen, as Grafana has it without any setting of the panel's own; and the provisioned least step.
-POINTS, LEAST = 1500, 60
+# Grafana asks for a point a pixel of a panel's width, of which there are 24 units, but for what the panel itself sets;
+# and the provisioned least step.
+SCREEN, UNITS_WIDE, LEAST = 1920, 24, 60
 GOAL = 1.0
 HOW = (
     "what is asked for over ranges at its real interval (rules' series 60 s, limits 30 s, alerts 10 s, the stack 15 s),"
@@ -89,7 +90,8 @@ def measure(url: str, panel: Mapping[str, Any], seconds: int, until: int, runs: 
     if (own := panel.get("timeFrom")) is not None:
         seconds = _seconds(own)
     least = _seconds(panel.get("interval") or f"{LEAST}s")
-    step = max(_rounded(seconds / (panel.get("maxDataPoints") or POINTS)), least)
+    points = panel.get("maxDataPoints") or SCREEN * panel["gridPos"]["w"] // UNITS_WIDE
+    step = max(_rounded(seconds / points), least)
     found = []
     for target in panel["targets"]:
         expression = _filled(target["expr"], seconds, step)
