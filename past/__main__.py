@@ -24,6 +24,8 @@ from past import promtool, record, simulate
 from past.wanted import MARK, simulated
 
 DAYS = 30
+# The folder of blocks that are whole.
+READY = "ready"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _make(options, mark, folder)
     except Exception as error:
+        # Hundreds of megabytes, perhaps what filled the disk. What is ready is moved on the next time.
+        if not (folder / READY).exists():
+            shutil.rmtree(folder, ignore_errors=True)
         print(f"The demo bot's past could not be made; all else goes on, and the next `make up` tries again: {error}")
         return 1
 
@@ -57,7 +62,7 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         mark.unlink()
         return 0
-    ready = folder / "ready"
+    ready = folder / READY
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

@@ -66,6 +66,7 @@ def test_a_fault_is_told_in_a_line_and_the_next_start_tries_again(
     assert told.startswith("The demo bot's past could not be made; all else goes on")
     assert told.count("\n") == 1
     assert (data / MARK).exists()
+    assert not (data / "past").exists()
 
 
 def test_killed_while_it_moves_blocks_it_moves_the_rest(monitoring: Path, data: Path) -> None:
