@@ -21,9 +21,11 @@ from exporter.config.entries import Monitoring
 from exporter.config.load import load
 from exporter.sources.demo import DAY
 from past import promtool, record, simulate
-from past.wanted import MARK, simulated
+from past.wanted import MARK, of_demos
 
 DAYS = 30
+# Of the disk, for a moment: what a bot's files take, and half as much again.
+BYTES_A_BOT = 500_000_000
 # The folder of blocks that are whole.
 READY = "ready"
 
@@ -58,13 +60,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
     config = load(options.config)
-    if not simulated(config):
+    if not of_demos(config):
         shutil.rmtree(folder, ignore_errors=True)
         mark.unlink()
         return 0
     ready = folder / READY
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
+        free, needed = shutil.disk_usage(options.data).free, BYTES_A_BOT * len(config.bots)
+        if free < needed:
+            raise RuntimeError(
+                f"it needs {needed / 1e6:.0f} MB of disk for a moment, and where {options.data} is "
+                f"{free / 1e6:.0f} MB are free. Make room"
+            )
         folder.mkdir()
         until = int(mark.stat().st_mtime)
         span = range(until - DAYS * DAY, until + 1, simulate.STEP)

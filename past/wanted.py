@@ -1,4 +1,4 @@
-"""Whether the past is to be made: noted before Prometheus's first start, and only where every bot is simulated."""
+"""Whether the past is to be made: noted before Prometheus's first start, and only of a few bots, all simulated."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from exporter.config.load import ConfigError, load
 
 # In Prometheus's data, which ignores it. Its time is where the past ends: before anything is collected.
 MARK = "past.wanted"
+# Bots at most. Each takes as much time, memory and disk as the first, and a first look needs no more.
+MOST = 3
 
 
 def note(monitoring: Path, data: Path) -> None:
@@ -17,7 +19,7 @@ def note(monitoring: Path, data: Path) -> None:
     if any(path.name != MARK for path in data.iterdir()):
         return
     try:
-        wanted = simulated(load(monitoring))
+        wanted = of_demos(load(monitoring))
     except ConfigError:  # told elsewhere
         wanted = False
     if wanted:
@@ -26,6 +28,6 @@ def note(monitoring: Path, data: Path) -> None:
         (data / MARK).unlink(missing_ok=True)
 
 
-def simulated(config: Monitoring) -> bool:
-    """Whether all bots are."""
-    return all(isinstance(bot, DemoBot) for bot in config.bots)
+def of_demos(config: Monitoring) -> bool:
+    """Whether all bots are simulated, and few enough."""
+    return len(config.bots) <= MOST and all(isinstance(bot, DemoBot) for bot in config.bots)
