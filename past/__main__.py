@@ -21,7 +21,7 @@ from exporter.config.entries import Monitoring
 from exporter.config.load import load
 from exporter.sources.demo import DAY
 from past import promtool, record, simulate
-from past.wanted import MARK, of_demos
+from past.wanted import FOLDER, MARK, of_demos
 
 DAYS = 30
 # Of the disk, for a moment: what a bot's files take, and half as much again.
@@ -33,7 +33,7 @@ READY = "ready"
 def main(arguments: list[str] | None = None) -> int:
     """Make the past where it is wanted; 1 when that failed, which nothing depends on."""
     options = _parser().parse_args(arguments)
-    mark, folder = options.data / MARK, options.data / "past"
+    mark, folder = options.data / MARK, options.data / FOLDER
     if not mark.exists():
         shutil.rmtree(folder, ignore_errors=True)
         return 0
@@ -42,8 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _make(options, mark, folder)
     except Exception as error:
         # Hundreds of megabytes, perhaps what filled the disk. What is ready is moved on the next time.
-        if not (folder / READY).exists():
+        wanted = mark.exists()
+        if not wanted or not (folder / READY).exists():
             shutil.rmtree(folder, ignore_errors=True)
+        if not wanted:  # `init` has taken the mark away
+            print("The demo bot's past isn't wanted any more.")
+            return 0
         print(f"The demo bot's past could not be made; all else goes on, and the next `make up` tries again: {error}")
         return 1
 
@@ -84,7 +88,9 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
             promtool.blocks(options.bin, file, blocks, simulate.BLOCK)
             file.unlink()
         blocks.rename(ready)
-    for block in ready.iterdir():
+    for block in list(ready.iterdir()):
+        if not mark.exists():
+            raise RuntimeError("a real bot has come")
         block.rename(options.data / block.name)
     # Gone at once: with the mark, but no folder, it would be made twice.
     mark.rename(folder / mark.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from exporter.config.entries import DemoBot, Monitoring
@@ -9,23 +10,29 @@ from exporter.config.load import ConfigError, load
 
 # In Prometheus's data, which ignores it. Its time is where the past ends: before anything is collected.
 MARK = "past.wanted"
+# Beside it: where the past is made.
+FOLDER = "past"
 # Bots at most. Each takes as much time, memory and disk as the first, and a first look needs no more.
 MOST = 3
 
 
 def note(monitoring: Path, data: Path) -> None:
-    """Leave the mark where Prometheus has no data yet; any data is that of a real start, the past's own too."""
+    """Leave the mark where Prometheus has no data yet; any data is that of a real start, the past's own too.
+
+    With a real bot the mark is taken away, which also stops what makes the past just now; so is what that leaves.
+    """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(path.name != MARK for path in data.iterdir()):
-        return
+    mark = data / MARK
     try:
         wanted = of_demos(load(monitoring))
-    except ConfigError:  # told elsewhere
-        wanted = False
-    if wanted:
-        (data / MARK).touch()
-    else:
-        (data / MARK).unlink(missing_ok=True)
+    except ConfigError:  # told elsewhere, and nothing starts
+        return
+    if not wanted:
+        mark.unlink(missing_ok=True)
+    elif all(path.name == MARK for path in data.iterdir()):
+        mark.touch()
+    if not mark.exists():
+        shutil.rmtree(data / FOLDER, ignore_errors=True)
 
 
 def of_demos(config: Monitoring) -> bool:

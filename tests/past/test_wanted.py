@@ -43,11 +43,56 @@ def test_before_a_first_start_it_is_wanted(monitoring: Path, data: Path, bots: i
     assert [path.name for path in data.iterdir()] == [MARK]
 
 
-@pytest.mark.parametrize("text", [REAL, "nonsense", demos(MOST + 1)])
-def test_not_beside_a_real_bot_nor_with_a_fault_nor_of_many(monitoring: Path, data: Path, text: str) -> None:
+def test_not_with_a_fault(monitoring: Path, data: Path) -> None:
+    monitoring.write_text("nonsense")
+    note(monitoring, data)
+    assert list(data.iterdir()) == []
+
+
+def test_a_fault_later_changes_nothing(monitoring: Path, data: Path) -> None:
+    note(monitoring, data)
+    (data / "past").mkdir()
+    monitoring.write_text("nonsense")
+    note(monitoring, data)
+    assert {path.name for path in data.iterdir()} == {MARK, "past"}
+
+
+@pytest.mark.parametrize("text", [REAL, demos(MOST + 1)])
+def test_not_beside_a_real_bot_nor_of_many(monitoring: Path, data: Path, text: str) -> None:
     note(monitoring, data)
     monitoring.write_text(text)
     note(monitoring, data)
+    assert list(data.iterdir()) == []
+
+
+def test_what_is_not_moved_yet_is_dropped_when_a_real_bot_comes(monitoring: Path, data: Path) -> None:
+    note(monitoring, data)
+    (data / "first").mkdir()
+    (data / "past/ready/second").mkdir(parents=True)
+    note(monitoring, data)
+    assert (data / "past/ready/second").exists()
+    monitoring.write_text(REAL)
+    note(monitoring, data)
+    assert [path.name for path in data.iterdir()] == ["first"]
+    monitoring.write_text(DEMO)
+    note(monitoring, data)
+    assert run(monitoring, data) == 0
+    assert [path.name for path in data.iterdir()] == ["first"]
+
+
+def test_it_stops_when_it_is_not_wanted_any_more(
+    monitoring: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note(monitoring, data)
+
+    def since(_: str) -> dict[str, float]:
+        monitoring.write_text(REAL)
+        note(monitoring, data)
+        return {"demo": 0}
+
+    monkeypatch.setattr(past, "_since", since)
+    assert run(monitoring, data) == 0
+    assert capsys.readouterr().out == "The demo bot's past isn't wanted any more.\n"
     assert list(data.iterdir()) == []
 
 
