@@ -24,8 +24,8 @@ from past import promtool, record, simulate
 from past.wanted import FOLDER, MARK, of_demos
 
 DAYS = 30
-# Of the disk, for a moment: what a bot's files take, and half as much again.
-BYTES_A_BOT = 500_000_000
+# Of the disk, for a moment: the bots' files, and what promtool claims before it writes a block.
+BYTES_A_BOT, BYTES_BESIDE = 400_000_000, 600_000_000
 # The folder of blocks that are whole.
 READY = "ready"
 
@@ -71,7 +71,7 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
     ready = folder / READY
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        free, needed = shutil.disk_usage(options.data).free, BYTES_A_BOT * len(config.bots)
+        free, needed = shutil.disk_usage(options.data).free, BYTES_A_BOT * len(config.bots) + BYTES_BESIDE
         if free < needed:
             raise RuntimeError(
                 f"it needs {needed / 1e6:.0f} MB of disk for a moment, and where {options.data} is "

@@ -128,7 +128,7 @@ def test_a_full_disk_is_told_before_anything_is_written(
     note(monitoring, data)
     monkeypatch.setattr(past, "BYTES_A_BOT", 10**15)
     assert run(monitoring, data) == 1
-    assert f"it needs 1000000000 MB of disk for a moment, and where {data} is " in capsys.readouterr().out
+    assert f"it needs 1000000600 MB of disk for a moment, and where {data} is " in capsys.readouterr().out
     assert [path.name for path in data.iterdir()] == [MARK]
 
 
