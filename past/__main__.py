@@ -21,15 +21,19 @@ from exporter.config.entries import Monitoring
 from exporter.config.load import load
 from exporter.sources.demo import DAY
 from past import promtool, record, simulate
-from past.wanted import MARK, simulated
+from past.wanted import FOLDER, MARK, of_demos
 
 DAYS = 30
+# Of the disk, for a moment: the bots' files, and what promtool claims before it writes a block.
+BYTES_A_BOT, BYTES_BESIDE = 400_000_000, 600_000_000
+# The folder of blocks that are whole.
+READY = "ready"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the past where it is wanted; 1 when that failed, which nothing depends on."""
     options = _parser().parse_args(arguments)
-    mark, folder = options.data / MARK, options.data / "past"
+    mark, folder = options.data / MARK, options.data / FOLDER
     if not mark.exists():
         shutil.rmtree(folder, ignore_errors=True)
         return 0
@@ -37,6 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _make(options, mark, folder)
     except Exception as error:
+        # Hundreds of megabytes, perhaps what filled the disk. What is ready is moved on the next time.
+        wanted = mark.exists()
+        if not wanted or not (folder / READY).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        if not wanted:  # `init` has taken the mark away
+            print("The demo bot's past isn't wanted any more.")
+            return 0
         print(f"The demo bot's past could not be made; all else goes on, and the next `make up` tries again: {error}")
         return 1
 
@@ -53,13 +64,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
     config = load(options.config)
-    if not simulated(config):
+    if not of_demos(config):
         shutil.rmtree(folder, ignore_errors=True)
         mark.unlink()
         return 0
-    ready = folder / "ready"
+    ready = folder / READY
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
+        free, needed = shutil.disk_usage(options.data).free, BYTES_A_BOT * len(config.bots) + BYTES_BESIDE
+        if free < needed:
+            raise RuntimeError(
+                f"it needs {needed / 1e6:.0f} MB of disk for a moment, and where {options.data} is "
+                f"{free / 1e6:.0f} MB are free. Make room"
+            )
         folder.mkdir()
         until = int(mark.stat().st_mtime)
         span = range(until - DAYS * DAY, until + 1, simulate.STEP)
@@ -71,7 +88,9 @@ def _make(options: argparse.Namespace, mark: Path, folder: Path) -> int:
             promtool.blocks(options.bin, file, blocks, simulate.BLOCK)
             file.unlink()
         blocks.rename(ready)
-    for block in ready.iterdir():
+    for block in list(ready.iterdir()):
+        if not mark.exists():
+            raise RuntimeError("a real bot has come")
         block.rename(options.data / block.name)
     # Gone at once: with the mark, but no folder, it would be made twice.
     mark.rename(folder / mark.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ def blocks(binaries: Path, file: Path, data: Path, hours: int) -> None:
     """Have promtool make blocks of a file, of so many hours at most.
 
     Raises:
-        RuntimeError: it refused the file; with its words.
+        RuntimeError: it refused the file, with its words; or was killed.
     """
     command = [
         str(binaries / "promtool"),
@@ -20,5 +21,7 @@ def blocks(binaries: Path, file: Path, data: Path, hours: int) -> None:
         f"--max-block-duration={hours}h",
     ]
     done = subprocess.run([*command, "-q", str(file), str(data)], capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode == -signal.SIGKILL:
+        raise RuntimeError("promtool was killed; out of memory?")
     if done.returncode:
-        raise RuntimeError("promtool: " + " ".join((done.stdout + done.stderr).split()))
+        raise RuntimeError(f"promtool ended with {done.returncode}: " + " ".join((done.stdout + done.stderr).split()))

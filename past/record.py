@@ -1,8 +1,9 @@
 """What rules would have recorded: their own expressions, asked of a Prometheus that has what they read.
 
 promtool's `create-blocks-from rules` asks at other moments than those of our samples, and makes a block a rule every
-two hours. Here each rule is one query over the month. The Prometheus is one that nobody else talks to: a rule that
-reads what others record has to wait for their blocks, which the running one would show a minute later each time.
+two hours. Here each rule is one query a block, so that nobody ever holds the month. The Prometheus is one that nobody
+else talks to: a rule that reads what others record has to wait for their blocks, which the running one would show a
+minute later each time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,8 +50,6 @@ RECORDED = (
 SECONDS = 120
 # Ends with its input, so with this process however that ends.
 GUARDED = '"$@" & cat >/dev/null; kill $!; wait'
-# One block for all.
-MONTHS = 1458
 
 
 class Rule(NamedTuple):
@@ -87,23 +86,31 @@ def add(wanted: Sequence[Rule], times: Sequence[int], folder: Path, binaries: Pa
         binaries: where prometheus and promtool are.
     """
     data = folder / "read"
-    promtool.blocks(binaries, folder / simulate.READ, data, MONTHS)
-    (folder / simulate.READ).unlink()
-    files = {int(file.stem): file for file in simulate.files(folder)}
-    with ExitStack() as stack:
-        opened = {block: stack.enter_context(file.open("a", encoding="utf-8")) for block, file in files.items()}
-        for number, layer in enumerate(_layers(wanted)):
-            recorded = folder / f"recorded-{number}.om"
-            with _prometheus(binaries, data) as url, recorded.open("w", encoding="utf-8") as again:
-                for rule in layer:
-                    for moment, line in _lines(url, rule, times):
-                        opened[moment // (simulate.BLOCK * 3600)].write(line)
-                        again.write(line)
-                again.write("# EOF\n")
-            promtool.blocks(binaries, recorded, data, MONTHS)
-            recorded.unlink()
-        for file in opened.values():
-            file.write("# EOF\n")
+    read = {name for rule in wanted for name in rule.reads}
+    for layer in _layers(wanted):
+        _take(folder, data, binaries)
+        with _prometheus(binaries, data) as url:
+            for block, moments in simulate.by_block(times):
+                with (
+                    (folder / f"{block}.om").open("a", encoding="utf-8") as served,
+                    (folder / f"{block}.read").open("w", encoding="utf-8") as read_again,
+                ):
+                    for rule in layer:
+                        for line in _lines(url, rule, moments):
+                            served.write(line)
+                            if rule.record in read:
+                                read_again.write(line)
+                    read_again.write("# EOF\n")
+    for file in simulate.files(folder):
+        with file.open("a", encoding="utf-8") as served:
+            served.write("# EOF\n")
+
+
+def _take(folder: Path, data: Path, binaries: Path) -> None:
+    """Put what is to be read into the data that rules are asked of."""
+    for file in simulate.to_read(folder):
+        promtool.blocks(binaries, file, data, simulate.BLOCK)
+        file.unlink()
 
 
 def _layers(wanted: Sequence[Rule]) -> Iterator[list[Rule]]:
@@ -144,8 +151,8 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _lines(url: str, rule: Rule, times: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """The lines of what a rule records, with their time."""
+def _lines(url: str, rule: Rule, times: Sequence[int]) -> Iterator[str]:
+    """The lines of what a rule records."""
     span: dict[str, Any] = {"start": times[0], "end": times[-1], "step": simulate.STEP}
     answer = requests.post(f"{url}/api/v1/query_range", data={"query": rule.expr, **span}, timeout=SECONDS).json()
     if answer["status"] != "success":
@@ -154,4 +161,4 @@ def _lines(url: str, rule: Rule, times: Sequence[int]) -> Iterator[tuple[int, st
         labels = {name: value for name, value in {**series["metric"], **rule.labels}.items() if name != "__name__"}
         start = simulate.head(rule.record, labels)
         for moment, value in series["values"]:
-            yield int(moment), f"{start} {value} {int(moment)}\n"
+            yield f"{start} {value} {int(moment)}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -20,14 +20,12 @@ from exporter.sources.demo import DemoSource
 STEP = 300
 # What promtool and Prometheus make one block of, in hours.
 BLOCK = 54
-# Beside the blocks' files: what rules read.
-READ = "read.om"
 
 
 def write(
     settings: Monitoring, since: Mapping[str, float], times: Sequence[int], folder: Path, read: AbstractSet[str]
 ) -> None:
-    """Write a file for each block, without its end; and one, whole, of those metrics that rules read.
+    """Write two files for each block: one without its end; and one, whole, of those metrics that rules read.
 
     Args:
         settings: monitoring.yml.
@@ -48,23 +46,35 @@ def write(
         config.collect(samples, entry.name, settings.thresholds_of(entry), maintained=False)
     constant = [line.removesuffix("0\n") for line in samples.read if "_maintenance" not in line]
     samples.read.clear()
-    with (folder / READ).open("w", encoding="utf-8") as to_read:
-        for block, moments in groupby(times, lambda time: time // (BLOCK * 3600)):
-            with (folder / f"{block}.om").open("w", encoding="utf-8") as served:
-                for now in moments:
-                    samples.now = now
-                    _serve(settings, sources, samples)
-                    served.writelines(samples.served)
-                    to_read.writelines(samples.read)
-                    to_read.writelines(f"{line}{now}\n" for line in constant)
-                    samples.served.clear()
-                    samples.read.clear()
-        to_read.write("# EOF\n")
+    for block, moments in by_block(times):
+        with (
+            (folder / f"{block}.om").open("w", encoding="utf-8") as served,
+            (folder / f"{block}.read").open("w", encoding="utf-8") as read_again,
+        ):
+            for now in moments:
+                samples.now = now
+                _serve(settings, sources, samples)
+                served.writelines(samples.served)
+                read_again.writelines(samples.read)
+                read_again.writelines(f"{line}{now}\n" for line in constant)
+                samples.served.clear()
+                samples.read.clear()
+            read_again.write("# EOF\n")
+
+
+def by_block(times: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """The blocks' numbers, each with those of the moments that are in it."""
+    return ((block, list(moments)) for block, moments in groupby(times, lambda time: time // (BLOCK * 3600)))
 
 
 def files(folder: Path) -> list[Path]:
     """The blocks' files."""
-    return sorted(path for path in folder.glob("*.om") if path.stem.isdigit())
+    return sorted(folder.glob("*.om"))
+
+
+def to_read(folder: Path) -> list[Path]:
+    """The blocks' files of what rules read."""
+    return sorted(folder.glob("*.read"))
 
 
 def _serve(settings: Monitoring, sources: Mapping[str, DemoSource], samples: _Samples) -> None:

@@ -118,8 +118,12 @@ def test_a_month_comes_once_and_says_nothing(project: Project) -> None:
 
 
 def test_beside_a_real_bot_nothing_is_made(project: Project) -> None:
+    project.write("monitoring.yml", DEMO)
+    assert PAST in project.up()
+    # It comes while the past is being made.
     project.write("monitoring.yml", REAL)
     assert PAST not in project.up()
+    wait_for("its end", lambda: "isn't wanted any more" in project.stack("logs", "past")[1], 120)
     # Nor later, when the demo bot is alone.
     project.stack("down")
     project.write("monitoring.yml", DEMO)

@@ -57,8 +57,11 @@ def test_it_is_what_a_scrape_would_have_served(tmp_path: Path, monkeypatch: pyte
     }
 
     # Rules read limits, too, which are the same all the time, each once a moment.
-    *read, end = (tmp_path / simulate.READ).read_text().splitlines()
-    assert end == "# EOF"
+    read = []
+    for file in simulate.to_read(tmp_path):
+        *lines, end = file.read_text().splitlines()
+        assert end == "# EOF"
+        read += lines
     assert {line.partition("{")[0] for line in read} == READ
     assert len({line.rpartition(" ")[0] for line in read if line.startswith("trading_bot_threshold")}) > 30
     assert len(set(read)) == len(read) == len({re.sub(" .* ", " ", line) for line in read})
