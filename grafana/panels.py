@@ -49,7 +49,7 @@ P = TypeVar(
 # An override: Grafana 9.4 writes the empty state's text at each place of an axis where it leaves out a label.
 NO_TEXT_ON_AXES = ("/.*/", [set_("noValue", "")])
 
-# Of bands, and of charts of hundreds of series: their cost is that of each series at each point. Every third pixel or so.
+# Of bands, and of charts of hundreds of series, whose cost is that of each series at each point: every third pixel.
 FEW_POINTS = 400
 
 # Gaps up to this long are a missed scrape or a restart, and the line goes on over them; milliseconds.
