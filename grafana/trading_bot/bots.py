@@ -76,10 +76,13 @@ def bots() -> table.Panel:
             ),
             Label("Exchange", "exchange"),
             Label("Strategy", "strategy"),
+            Value("Configured", f"max by (bot) ({promql.of_bot('bot:threshold')})"),
         ],
         f"max by (bot, mode, currency, exchange, strategy) ({promql.ANSWERING})",
         sort_by="Status",
         absent="no bot known: see the exporter's page, port 8000",
+        # It stands by the status while the exporter is gone: of a single answer Grafana would not tell which one it is.
+        hidden=("Configured",),
     )
 
 
