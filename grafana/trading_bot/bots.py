@@ -72,7 +72,7 @@ def bots() -> table.Panel:
             Value("Sharpe", current("trading_bot_sharpe_ratio"), measure(style.COUNT, 2, 75)),
             Value("Open", current("trading_bot_open_positions"), measure(style.COUNT, 0, 65)),
             Value(
-                "Uptime", f"time() - {current('trading_bot_start_timestamp_seconds')}", measure(style.SECONDS, 1, 95)
+                "Uptime", f"time() - {current('trading_bot_start_timestamp_seconds')}", measure(style.DURATION, 0, 115)
             ),
             Label("Exchange", "exchange"),
             Label("Strategy", "strategy"),
