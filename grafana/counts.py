@@ -20,8 +20,11 @@ def in_step(counter: str) -> str:
 
 
 def in_range(counter: str) -> str:
-    """How many in the time shown, but for its last step: all readings of a month would be too many."""
-    return f"round(increase({counter}[$__range:$__interval]))"
+    """How many in the time shown, of a reading a minute: all readings of a month would be too many.
+
+    Of what was first seen within the last minutes there are not two of those yet.
+    """
+    return f"(round(increase({counter}[$__range:1m])) or round(increase({counter}[1m])))"
 
 
 def counts(id_: int, title: str, size: tuple[int, int], description: str, absent: str) -> timeseries.Panel:

@@ -25,6 +25,7 @@ GROUPED = "locale"
 # Not a currency unit: the account's currency stands in names and columns.
 MONEY = GROUPED
 SECONDS = "s"
+DURATION = "dtdhms"  # seconds as days and hh:mm:ss
 BYTES = "bytes"
 
 UNKNOWN = "–"

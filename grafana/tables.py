@@ -66,7 +66,8 @@ def rows(
         .with_target(_query(labels_from, "A"))
     )
     names, positions = {}, {}
-    excluded = {"Time": True, "Value #A": True, **dict.fromkeys(hidden, True)}
+    # The value of a query that alone has an answer has no letter.
+    excluded = dict.fromkeys(("Time", "Value #A", "Value", *hidden), True)
     ref = "A"
     for position, column in enumerate(columns):
         field = column.label if isinstance(column, Label) else ""
@@ -80,8 +81,6 @@ def rows(
         names[field], positions[field] = column.name, position
         if column.properties:
             panel.override_by_name(column.name, list(column.properties))
-    if ref == "A":  # a single query's value has no letter
-        excluded["Value"] = True
     return panel.transformations(
         [
             dashboard.DataTransformerConfig(id_val="merge", options={}),

@@ -69,8 +69,21 @@ def _or_none(value: object) -> object:
     return () if value is None else value
 
 
-# PromQL can't read U+FFFD: alerts of a bot with it in its name would have no text. U+0085 to U+2029 break lines too.
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\x{85}\x{2028}\x{2029}\x{FFFD}]+$")]
+def _choosable(name: str) -> str:
+    """Grafana puts all bots' names into each query without escaping quotes: one such name would break every chart."""
+    if '"' in name:
+        raise ValueError("must not have a \" in it, which dashboards can't ask for; a ' can be")
+    if name in ("All", "$__all"):
+        raise ValueError("stands for all bots in the dashboards; give the bot another name")
+    return name
+
+
+Name = Annotated[
+    str,
+    # PromQL can't read U+FFFD: alerts of a bot with it in its name had no text. U+0085 to U+2029 break lines too.
+    Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\x{85}\x{2028}\x{2029}\x{FFFD}]+$"),
+    AfterValidator(_choosable),
+]
 OwnThresholds = Annotated[dict[str, Any], BeforeValidator(own_thresholds)]
 Path = Annotated[str, Field(min_length=1)]
 StaleAfter = Annotated[float, Field(ge=10, le=86400), BeforeValidator(duration)]

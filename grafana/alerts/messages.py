@@ -69,8 +69,8 @@ def _delivered() -> stat.Panel:
 
 
 def _worst_channel() -> stat.Panel:
-    failed = _of_channels(f"rate({FAILED_REQUESTS}[$__range:$__interval])", f"rate({FAILED}[$__range:$__interval])")
-    tried = _of_channels(f"rate({REQUESTS}[$__range:$__interval])", f"rate({TRIED}[$__range:$__interval])")
+    failed = _of_channels(in_range(FAILED_REQUESTS), in_range(FAILED))
+    tried = _of_channels(in_range(REQUESTS), in_range(TRIED))
     failing = f"({failed}) / (({tried}) > 0)"
     return _names(
         the_worst(
@@ -103,10 +103,8 @@ def _waiting() -> stat.Panel:
 
 def _suppressed() -> stat.Panel:
     def of(reason: str) -> str:
-        return (
-            f'sum(round(increase(alertmanager_notifications_suppressed_total{{reason="{reason}"}}[$__range:$__interval])))'
-            " or 0 * count(alertmanager_build_info)"
-        )
+        suppressed = in_range(f'alertmanager_notifications_suppressed_total{{reason="{reason}"}}')
+        return f"sum({suppressed}) or 0 * count(alertmanager_build_info)"
 
     return side_by_side(
         304,

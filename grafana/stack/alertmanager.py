@@ -107,7 +107,7 @@ def _alerts() -> timeseries.Panel:
             "reports ends here after five minutes at the latest.",
             style.GROUPED,
             1,
-            NONE,
+            "nothing recorded in this time yet",
         )
         .with_target(over_time('sum by (state) (alertmanager_alerts{state!="unprocessed"})', "{{state}}"))
         .min(0)

@@ -13,7 +13,7 @@ from grafana.stats import width
 from grafana.tables import Value, coloured_text, lamp, measure, rows
 from grafana.trading_bot.values import BOT
 
-NONE = "the exporter isn't seen"
+NONE = "nothing recorded in this time yet"
 # Only minutes in which there was one have a sample.
 ERRORS = of_bot("bot_reason:source_errors:increase1m")
 DROPPED = of_bot("bot:series_dropped:increase1m")

@@ -72,14 +72,17 @@ def bots() -> table.Panel:
             Value("Sharpe", current("trading_bot_sharpe_ratio"), measure(style.COUNT, 2, 75)),
             Value("Open", current("trading_bot_open_positions"), measure(style.COUNT, 0, 65)),
             Value(
-                "Uptime", f"time() - {current('trading_bot_start_timestamp_seconds')}", measure(style.SECONDS, 1, 95)
+                "Uptime", f"time() - {current('trading_bot_start_timestamp_seconds')}", measure(style.DURATION, 0, 115)
             ),
             Label("Exchange", "exchange"),
             Label("Strategy", "strategy"),
+            Value("Configured", f"max by (bot) ({promql.of_bot('bot:threshold')})"),
         ],
         f"max by (bot, mode, currency, exchange, strategy) ({promql.ANSWERING})",
         sort_by="Status",
         absent="no bot known: see the exporter's page, port 8000",
+        # It stands by the status while the exporter is gone: of a single answer Grafana would not tell which one it is.
+        hidden=("Configured",),
     )
 
 

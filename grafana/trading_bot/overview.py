@@ -204,8 +204,8 @@ def _uptime() -> stat.Panel:
             (4, 4),
             "How long the bot that started last has been running. A short one that nobody restarted means a crash: "
             "read that bot's log.",
-            style.SECONDS,
-            1,
+            style.DURATION,
+            0,
         )
         .with_target(now(f"min(time() - {current('trading_bot_start_timestamp_seconds')})"))
         .color_scheme(style.fixed(style.INFO))

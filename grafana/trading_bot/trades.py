@@ -53,12 +53,14 @@ def profits() -> bargauge.Panel:
         "Results of trades",
         (12, 11),
         "How many of all closed trades ended with which profit or loss, as a share of what was put in; each step "
-        "has its upper end in it. Few large losses can cost more than many small wins bring: see whether stops "
-        "are where they should be.",
+        "has its upper end in it, so the grey one has those that ended even, too. Few large losses can cost more than "
+        "many small wins bring: see whether stops are where they should be.",
         style.NOT_KNOWN,
     )
     for name, bound in zip(names, (*bounds, 1.0), strict=True):
-        panel.override_by_name(name, [style.colour(style.ORANGE if bound <= 0 else style.SUCCESS)])
+        # Draws are in that which ends at nothing.
+        shade = style.NEUTRAL if bound == 0 else style.ORANGE if bound < 0 else style.SUCCESS
+        panel.override_by_name(name, [style.colour(shade)])
     return _distribution(panel, "trading_bot_trade_profit_ratio", bounds, names)
 
 

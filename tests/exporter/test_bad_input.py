@@ -292,9 +292,12 @@ def test_a_bot_that_stops_writing(scene: Scene) -> None:
 # --- Names -----------------------------------------------------------------------------------------------------------
 
 UNREADABLE = "must not have line breaks, other control characters or U+FFFD"
+UNCHOOSABLE = "which dashboards can't ask for; a ' can be"
 NAMES: dict[str, tuple[str, str, str | None]] = {
     # As it stands in monitoring.yml; the name, or the sentence.
-    "quotes": ("""'a "b" {c="d"}'""", 'a "b" {c="d"}', None),
+    "quotes": ("\"a 'b' {c='d'}\"", "a 'b' {c='d'}", None),
+    "a quote": ("'a\"b'", "", f"""bots[2].name is a"b: must not have a " in it, {UNCHOOSABLE}"""),
+    "all": ("All", "", "bots[2].name is All: stands for all bots in the dashboards; give the bot another name"),
     "emoji": ("🤖 bot", "🤖 bot", None),
     "newline": ('"a\\nb"', "", f"""bots[2].name is '"a\\nb"': {UNREADABLE}"""),
     "next line": ('"a\\u0085b"', "", f"""bots[2].name is '"a\\u0085b"': {UNREADABLE}"""),

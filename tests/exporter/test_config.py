@@ -50,7 +50,7 @@ timezone: Europe/Berlin
 min_trades: 5
 min_days: 3
 bots:
-  - {name: 'a "b" \\ 🤖', type: demo, seed: 11}
+  - {name: 'a {b} \\ 🤖', type: demo, seed: 11}
   - {name: b, type: file, path: b.json, stale_after: 30, thresholds: {critical: {max_drawdown: 0.05}}}
   - {name: c, type: freqtrade, url: "http://127.0.0.1:8080/", username: u, password_env: ONE_PASSWORD}
   - {name: d, type: freqtrade, url: "https://[::1]:8443/bot", username: u, password_file: password}
@@ -62,7 +62,7 @@ thresholds:
     )
     config = load(file)
     demo, by_file, freqtrade, other = config.bots
-    assert demo == DemoBot(name='a "b" \\ 🤖', type="demo", seed=11)
+    assert demo == DemoBot(name="a {b} \\ 🤖", type="demo", seed=11)
     assert isinstance(by_file, FileBot)
     assert (by_file.path, by_file.stale_after) == ("b.json", 30)
     assert isinstance(freqtrade, FreqtradeBot)

@@ -434,16 +434,16 @@ def test_the_real_server(process: Process, tmp_path: Path) -> None:
 
 
 def test_an_encoded_slash_on_the_wire(tmp_path: Path) -> None:
-    (tmp_path / "monitoring.yml").write_text('bots: [{name: "a/b 🤖\\"", type: push, token_env: PUSH_TOKEN}]')
+    (tmp_path / "monitoring.yml").write_text("bots: [{name: a/b 🤖', type: push, token_env: PUSH_TOKEN}]")
     process = Process(tmp_path)
     try:
-        url = f"{process.url}/api/v1/bots/a%2Fb%20%F0%9F%A4%96%22/state"
+        url = f"{process.url}/api/v1/bots/a%2Fb%20%F0%9F%A4%96%27/state"
         for body in (state(), state(padding="x" * 10_000)):
             (tmp_path / "state.json").write_bytes(body)
             command = ["curl", "-sS", "-X", "PUT", "-H", f"Authorization: Bearer {TOKEN}", "--data-binary", "@-", url]
             run = subprocess.run(command, input=body, capture_output=True, check=True)
             assert run.stdout == b""
-        assert process.metrics().get("trading_bot_profit_loss", bot='a/b 🤖"') == 12.5
+        assert process.metrics().get("trading_bot_profit_loss", bot="a/b 🤖'") == 12.5
     finally:
         process.popen.kill()
         process.popen.wait()

@@ -247,8 +247,8 @@ def test_a_hostile_bot_cannot_forge_a_series(make_bots: MakeBots, server: Freqtr
 
 
 def test_a_name_with_everything(make_bots: MakeBots) -> None:
-    got = of(make_bots("bots: [{name: 'a\"b\\n {} 🤖', type: demo}]"), "bot", "config")
-    assert got.of("trading_bot_up") == {('a"b\\n {} 🤖',): 1}
+    got = of(make_bots("bots: [{name: 'a\\n {} 🤖', type: demo}]"), "bot", "config")
+    assert got.of("trading_bot_up") == {("a\\n {} 🤖",): 1}
 
 
 def test_a_group_that_is_off_is_neither_read_nor_served(make_bots: MakeBots, server: FreqtradeServer) -> None:

@@ -17,8 +17,8 @@ from tests.exporter.freqtrade_server import PASSWORD, FreqtradeServer
 from tests.exporter.helpers import Samples
 
 MakeBots = Callable[[str], Bots]
-TWO = "bots: [{name: demo, type: demo}, {name: 'other \"bot\" 🤖', type: demo, seed: 9}]"
-OTHER = 'other "bot" 🤖'
+TWO = "bots: [{name: demo, type: demo}, {name: \"other 'bot' 🤖\", type: demo, seed: 9}]"
+OTHER = "other 'bot' 🤖"
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ Rule = Callable[[Dashboard], Iterator[str]]
 
 RATES = ("rate", "irate", "increase")
 # Those of Grafana's units that are in use.
-UNITS = {"none", "short", "locale", "percentunit", "s", "bytes", "dateTimeAsIsoNoDateIfToday"}
+UNITS = {"none", "short", "locale", "percentunit", "s", "dtdhms", "bytes", "dateTimeAsIsoNoDateIfToday"}
 
 # What a bot states of its whole life is itself the number to show: a rate would only tell of the time that is shown.
 TOTALS = {"trading_bot_trades_total", "trading_bot_fees_total"}

@@ -168,6 +168,10 @@ def test_messages_are_counted_where_they_are_sent(tmp_path: Path) -> None:
         ("Messages over time A", "6m", {'{channel="telegram"}': 3, '{channel="webhook"}': 1}),
         ("Messages over time B", "6m", {'{channel="telegram"}': 2, '{channel="own"}': 3}),
         ("Messages over time A", "7m", {}),
+        # Those of the last minute, too.
+        ("Messages in the time shown A", "6m", {"{}": 4}),
+        ("Messages in the time shown B", "6m", {"{}": 5}),
+        ("Messages in the time shown C", "6m", {"{}": 1}),
         ("By channel A", "60m", {'{channel="telegram"}': 5, '{channel="webhook"}': 1, '{channel="own"}': 3}),
         ("By channel C", "60m", {'{channel="telegram"}': 2, '{channel="webhook"}': 0, '{channel="own"}': 3}),
         ("By channel E", "60m", {'{channel="own"}': 1}),
