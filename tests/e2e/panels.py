@@ -63,7 +63,7 @@ def _ask(project: Project, target: dict[str, Any], end: float) -> list[Any]:
         step = int(VALUES["__interval"].removesuffix("s"))
         asked |= {"start": end - int(VALUES["__range_s"]), "end": end, "step": step}
         path = "query_range"
-    answer = project.get("prometheus", f"/api/v1/{path}?{urlencode(asked)}")
-    assert answer, f"Prometheus refused: {asked['query']}"
+    address = f"/api/v1/{path}?{urlencode(asked)}"
+    answer: Any = wait_for(f"an answer to {asked['query']}", lambda: project.get("prometheus", address), 30)
     found: list[Any] = answer["data"]["result"]
     return found

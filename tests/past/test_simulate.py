@@ -17,7 +17,7 @@ from past import simulate
 from tests.exporter.helpers import set_clock, soon
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO = {"preset": "experienced", "bots": [{"name": 'de"mo', "type": "demo"}]}
+DEMO = {"preset": "experienced", "bots": [{"name": "de\\mo", "type": "demo"}]}
 READ = {"trading_bot_profit_loss", "trading_bot_threshold", "trading_bot_maintenance"}
 BLOCK = simulate.BLOCK * 3600
 
@@ -33,7 +33,7 @@ def test_it_is_what_a_scrape_would_have_served(tmp_path: Path, monkeypatch: pyte
     monitoring.write_text(yaml.safe_dump(DEMO))
     bots = Bots(monitoring, tmp_path / "data")
     since = json.loads((tmp_path / "data/demo.json").read_text())
-    start = int(since['de"mo'])
+    start = int(since["de\\mo"])
     times = range(start, start + 3 * BLOCK, 21600)
     simulate.write(load(monitoring), since, times, tmp_path, READ)
     files = simulate.files(tmp_path)
@@ -43,13 +43,13 @@ def test_it_is_what_a_scrape_would_have_served(tmp_path: Path, monkeypatch: pyte
     written = {rounded(line.removesuffix(f" {at}")) for line in lines if line.endswith(f" {at}")}
     set_clock(monkeypatch, "exporter.sources.demo", lambda: float(at))
     groups = ["bot", "trading", "model", "market", "system"]
-    served = scrape(bots, ['de"mo'], groups, soon()).decode().splitlines()
+    served = scrape(bots, ["de\\mo"], groups, soon()).decode().splitlines()
     expected = set()
     for line in served:
         # A process counts its response times from its own start on.
         if line[0] != "#" and not line.startswith("trading_bot_response_time_seconds"):
             name = re.split("[{ ]", line, maxsplit=1)[0]
-            target = f'{name}{{job="{METRICS[name]}",instance="de\\"mo",'
+            target = f'{name}{{job="{METRICS[name]}",instance="de\\\\mo",'
             expected.add(rounded(line.replace(f"{name}{{", target, 1)))
     assert expected <= written
     assert {line.partition("{")[0] for line in written - expected} == {
