@@ -26,7 +26,7 @@ NAMES = ["x", "y", "z", "w"]
 def same(before: dict[str, Any], after: dict[str, Any], labels: dict[str, str]) -> None:
     """Heard by the same, as often, and remembered as long; but no channel waits for one that can hang."""
     assert sorted(heard(after, labels)) == sorted(heard(before, labels)), labels
-    assert memory(after["route"], labels) == memory(before["route"], labels)
+    assert memory(after, labels) == memory(before, labels)
     receivers = {receiver["name"]: receiver for receiver in after["receivers"]}
     for route in routes(after, labels):
         channels = {channel for channel, *_ in behind(receivers[route["receiver"]])}

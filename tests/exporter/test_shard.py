@@ -19,7 +19,7 @@ from exporter.web import create_app
 from tests.binaries import binary
 from tests.exporter.helpers import Samples
 
-NAMES = ["demo", "a", "b", "my-bot", "bot 7", 'a "b" \\ 🤖', "ä", "x" * 64, *(f"bot-{n}" for n in range(40))]
+NAMES = ["demo", "a", "b", "my-bot", "bot 7", "a 'b' \\ 🤖", "ä", "x" * 64, *(f"bot-{n}" for n in range(40))]
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1), st.integers(1, 9999))
