@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -125,6 +126,13 @@ class _SecurePool(HTTPSConnectionPool):
 
 class HardEndAdapter(HTTPAdapter):
     """Connections that `hard_end` can shut down."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """As `HTTPAdapter` does, all its errors of requests' kind."""
+        try:
+            return super().send(request, *arguments, **options)
+        except TimeoutError as error:  # time was up before urllib3 did what it takes for its own
+            raise requests.ConnectTimeout(error, request=request) from None
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools of connections."""

@@ -77,6 +77,15 @@ def test_answers_without_end_hold_up_nothing(
     assert [thread for thread in threading.enumerate() if "Pool" in thread.name] == []
 
 
+def test_time_that_is_up_before_the_call_is_a_failed_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SEND_SECONDS", 0)
+    with (
+        serving(lambda connection: connection.sendall(OK)) as url,
+        pytest.raises(DeliveryError, match="A Connection error"),
+    ):
+        service.send(url, NUMBER, "hello")
+
+
 def test_what_is_taken_is_not_sent_again_for_an_answer_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
