@@ -4,8 +4,10 @@ SERVICE ?=
 SCENARIO ?=
 export MODE
 
+LONG = tests/e2e/test_messages_long.py tests/e2e/test_past.py
+
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs check mute unmute test-alert test test-docker test-messages test-replay replay lint \
+.PHONY: help up down status logs check mute unmute test-alert test test-docker test-long test-replay replay lint \
   bench lock venv-dev
 
 help: ## list the targets
@@ -38,11 +40,11 @@ test-alert: ## send a test message through each channel; tells what became of it
 
 test: venv-dev ## all tests but those in containers: unit, rules, routes, end to end with the real binaries
 	@.venv/bin/python -m native tools
-	@.venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/e2e/test_docker.py --ignore=tests/e2e/test_messages_long.py
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --ignore=tests/e2e/test_docker.py $(addprefix --ignore=,$(LONG))
 
-test-messages: venv-dev ## what takes minutes to see: channels down for long, Alertmanagers killed, each message once
+test-long: venv-dev ## what takes minutes to see: channels down for long, Alertmanagers killed, the demo bot's month
 	@.venv/bin/python -m native tools
-	@.venv/bin/python -m pytest tests/e2e/test_messages_long.py
+	@.venv/bin/python -m pytest $(LONG)
 
 test-replay: venv-dev ## replay every scenario of tests/replay/scenarios through the rules, and compare
 	@.venv/bin/python -m native tools

@@ -1,4 +1,4 @@
-"""What takes minutes to see of messages that are told once. Not in `make test`: `make test-messages` runs it.
+"""What takes minutes to see of messages that are told once. Not in `make test`: `make test-long` runs it.
 
 The known limits are held here, too, so that they neither grow nor are forgotten.
 """
