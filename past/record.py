@@ -89,7 +89,7 @@ def add(wanted: Sequence[Rule], times: Sequence[int], folder: Path, binaries: Pa
     read = {name for rule in wanted for name in rule.reads}
     for layer in _layers(wanted):
         _take(folder, data, binaries)
-        with _prometheus(binaries, data) as url:
+        with prometheus(binaries, data) as url:
             for block, moments in simulate.by_block(times):
                 with (
                     (folder / f"{block}.om").open("a", encoding="utf-8") as served,
@@ -126,7 +126,7 @@ def _layers(wanted: Sequence[Rule]) -> Iterator[list[Rule]]:
 
 
 @contextmanager
-def _prometheus(binaries: Path, data: Path) -> Iterator[str]:
+def prometheus(binaries: Path, data: Path) -> Iterator[str]:
     """Run Prometheus on the data, without any configuration; gives its address."""
     configuration, log = data.with_suffix(".yml"), data.with_suffix(".log")
     configuration.touch()

@@ -103,13 +103,13 @@ def _entries(
 
     Nobody is called to hear that it is over.
     """
+    # An end that is told late comes from Alertmanager as an alert that fires.
+    if channel == "phone" and all(alert.status == "resolved" for alert in received.alerts):
+        return []
     try:
         targets = list(contacts.read(file).numbers(role, channel)) or [role]
     except ContactsError:
         targets = [role]
-    # An end that is told late comes from Alertmanager as an alert that fires.
-    if channel == "phone" and all(alert.status == "resolved" for alert in received.alerts):
-        return []
     told = words.told(channel, received, responder_url)
     payload = json.dumps({"text": words.of(channel, received, responder_url), "told": told}, ensure_ascii=False)
     first = next((alert for alert in received.alerts if alert.status == "firing"), received.alerts[0])

@@ -208,8 +208,8 @@ def _said(channel: Channel, text: str) -> str:
     text = text.replace(" · ", ", ")
     if channel == "sms":
         return gsm(text)
-    # Services take text that looks like markup for their own.
     text = _DURATION.sub(_in_words, text)
+    # Services take text that looks like markup for their own.
     text = text.replace("P&L", "Profit and loss").replace("&", " and ").replace("%", " percent").replace("_", " ")
     return " ".join(re.sub(r"[<>{}\[\]|\\^~*#`]", " ", text).split())
 

@@ -7,13 +7,14 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
 
-from tests.bench.month import BOTS, SPAN, Asked, ask, backfill, running
+from past import record
+from tests.bench.month import BINARIES, BOTS, SPAN, Asked, ask, backfill
 from tests.grafana.dashboards import VALUES, load, panels
 from tests.stack import ROOT
 
@@ -23,6 +24,8 @@ RANGES = {"1 h": 3600, "24 h": 86400, f"{DAYS} d": SPAN}
 # Grafana asks for a point a pixel of a panel's width, of which there are 24 units, but for what the panel itself sets;
 # and the provisioned least step.
 SCREEN, UNITS_WIDE, LEAST = 1920, 24, 60
+# Of marks over the charts it asks for as many points as Prometheus gives.
+MARKS = 11_000
 GOAL = 1.0
 HOW = (
     "what is asked for over ranges at its real interval (rules' series 60 s, limits 30 s, alerts 10 s, the stack 15 s),"
@@ -51,7 +54,7 @@ def dashboards(runs: int) -> None:
         made = time.monotonic() - began
         size = sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file())
         print(f"{DAYS} days of {BOTS} bots, {size / 2**20:,.0f} MiB, made in {made:.0f} s: {HOW}")
-        with running(folder / "data") as url:
+        with record.prometheus(BINARIES, folder / "data") as url:
             count = ask(url, f"count({{__name__!=''}} @ {until})", None)[0]
             print(f"Series: {count['value'][1]}; each query {runs} times, the median; load {os.getloadavg()[0]:.1f}")
             for file in sorted(DASHBOARDS.glob("*.json")):
@@ -63,7 +66,7 @@ def _dashboard(url: str, dashboard: Mapping[str, Any], until: int, runs: int) ->
     print(f"  {'panel':<40}" + "".join(f"{name:>18}" for name in RANGES))
     slow: list[tuple[float, str, str, str]] = []
     rows = []
-    for panel in panels(dict(dashboard)):
+    for panel in (*panels(dict(dashboard)), *_marks(dashboard)):
         if not panel.get("targets"):
             continue
         seen = {name: measure(url, panel, seconds, until, runs) for name, seconds in RANGES.items()}
@@ -79,6 +82,12 @@ def _dashboard(url: str, dashboard: Mapping[str, Any], until: int, runs: int) ->
     for seconds, title, name, text in sorted(slow, reverse=True):
         print(f"  TOO SLOW: {title}, {name}: {seconds:.2f} s: {text[:600]}")
     print(f"  goal: each below {GOAL:g} s; {len(slow)} are not", flush=True)
+
+
+def _marks(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for mark in dashboard["annotations"]["list"]:
+        if "target" in mark:
+            yield {"title": f"Marks: {mark['name']}", "targets": [mark["target"]], "maxDataPoints": MARKS}
 
 
 def _cell(seen: Seen) -> str:

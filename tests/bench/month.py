@@ -12,7 +12,6 @@ import math
 import os
 import random
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,18 +22,19 @@ import requests
 import yaml
 
 from exporter.config.load import load
-from past import record, simulate
+from past import promtool, record, simulate
 from past.__main__ import DAYS
 from past.simulate import BLOCK, STEP
 from tests.binaries import binary
 from tests.rules.series import groups
-from tests.stack import ROOT, free_port, wait_for
+from tests.stack import ROOT
 
 # Their stories are the same under many names: the shape of the data is what matters. To make all takes long; BENCH_BOTS
 # and BENCH_DAYS make less.
 BOTS = int(os.environ.get("BENCH_BOTS", "100"))
 SPAN = int(os.environ.get("BENCH_DAYS", str(DAYS))) * 86400
 STORY = "story-0"
+BINARIES = Path(binary("promtool")).parent
 HOUR = 3600
 SLA = ("availability", "error_rate", "response_time_p95", "response_time_p99", "data_freshness", "model_accuracy")
 CHECKS = ("bot_running", "api_connectivity", "model_loaded", "data_freshness", "memory", "cpu", "disk", "network")
@@ -68,10 +68,10 @@ def backfill(folder: Path, asked: Asked) -> int:
     config.write_text(yaml.safe_dump({"preset": "production", "bots": [{"name": STORY, "type": "demo", "seed": 0}]}))
     files = _story(config, folder / "past")
     for file in files:
-        _import(file, folder / "story")
+        promtool.blocks(BINARIES, file, folder / "story", BLOCK)
     told = {file: _read(file) for file in files}
     until = max(time for story in told.values() for values in story.values() for time in values)
-    with running(folder / "story") as url, ThreadPoolExecutor(2) as pool:
+    with record.prometheus(BINARIES, folder / "story") as url, ThreadPoolExecutor(2) as pool:
 
         def block(file: Path) -> None:
             start = max(min(time for values in told[file].values() for time in values), until - SPAN)
@@ -85,7 +85,7 @@ def backfill(folder: Path, asked: Asked) -> int:
                     whole = re.split(r"[{ ]", each.head)[0] in asked.ranges
                     lines.writelines(_lines(each, start if whole else max(start, until - HOUR), end))
                 lines.write("# EOF\n")
-            _import(out, folder / "data")
+            promtool.blocks(BINARIES, out, folder / "data", BLOCK)
             out.unlink()
 
         list(pool.map(block, files))
@@ -99,13 +99,8 @@ def _story(config: Path, folder: Path) -> list[Path]:
     times = range(until - DAYS * 86400, until, STEP)
     rules = [rule for rule in record.rules(ROOT / "prometheus" / "rules") if rule.record in RECORDED]
     simulate.write(load(config), {STORY: times[0]}, times, folder, {name for rule in rules for name in rule.reads})
-    record.add(rules, times, folder, Path(binary("promtool")).parent)
+    record.add(rules, times, folder, BINARIES)
     return simulate.files(folder)
-
-
-def _import(file: Path, data: Path) -> None:
-    command = [binary("promtool"), "tsdb", "create-blocks-from", "openmetrics", f"--max-block-duration={BLOCK}h"]
-    subprocess.run([*command, "-q", str(file), str(data)], check=True)
 
 
 def _read(file: Path) -> dict[str, dict[int, str]]:
@@ -150,6 +145,8 @@ def _made_up(asked: Asked) -> Iterator[Series]:
         yield Series(f'bot_sla:error_budget_left:ratio{{{bot},sla="{sla}"}}', 240, made_up="share")
         for window, interval in (("1h", 60), ("6h", 240), ("1d", 240), ("3d", 240)):
             yield Series(f'bot_sla:burn_rate:ratio_{window}{{{bot},sla="{sla}"}}', interval, made_up="share")
+    for window in ("1h", "6h", "1d", "3d"):
+        yield Series(f"bot:burn_rate:ratio_{window}{{{bot}}}", 60, made_up="share")
     yield Series(f"bot:source_read_seconds:max1m{{{bot}}}", 60, made_up="share")
     yield Series(f"bot:score:ratio{{{bot}}}", 60, made_up="share")
     yield Series(f'bot:score_ratio:answering{{{bot},mode="demo",currency="USDT"}}', 60, made_up="share")
@@ -159,6 +156,8 @@ def _made_up(asked: Asked) -> Iterator[Series]:
         yield Series(f"alert:firing_since:timestamp_seconds{{{about}}}", 10, made_up="at times")
         escalated = f'{about.replace(alert, "EscalationNoResponse", 1)},alert="{alert}",escalation="step_1"'
         yield Series(f'ALERTS{{{escalated},alertstate="firing"}}', 10, made_up="at times")
+        for labels in (about, escalated):
+            yield Series(f"alert:active_since_timestamp_seconds:max1m{{{labels}}}", 60, made_up="at times")
     for job in ("bot", "trading", "model", "market", "system"):
         for name, what in (("scrape_duration_seconds:max", "share"), ("scrape_samples_scraped:sum", "share")):
             yield Series(f'job:{name}{{job="{job}"}}', 60, made_up=what)
@@ -220,35 +219,6 @@ def _value(series: Series, time: int, chance: random.Random) -> str | None:
     if series.made_up == "at times":
         return "1" if (time // HOUR) % 24 == 7 else None
     return str(time // 7200) if series.made_up == "count" else f"{chance.random():.6f}"
-
-
-class running:  # noqa: N801 - used as a function
-    """Prometheus over the data, without rules."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-
-    def __enter__(self) -> str:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        config = self._data.with_suffix(".yml")
-        config.write_text("{}\n")
-        command = [binary("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={self._data}"]
-        command += [f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=40d", "--log.level=error"]
-        self._process = subprocess.Popen(command)
-        wait_for("Prometheus", lambda: _ready(url), 120)
-        return url
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(60)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/-/ready", timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 def ask(url: str, expression: str, span: tuple[int, int, int] | None, at: int | None = None) -> list[Any]:
