@@ -132,14 +132,11 @@ def _chosen(name: str, label: str, query: str) -> builders.QueryVariable:
 def _alerts(severity: str, colour: str) -> builders.AnnotationQuery:
     """A mark over the charts where the condition of an alert began.
 
-    The time is a value of its own (ALERTS_FOR_STATE), for the steps at which Grafana looks for annotations are coarse.
+    The time is a value of its own, for the steps at which Grafana looks for annotations are coarse.
     Newer Grafana reads the query from `target`, older from the annotation itself.
     """
-    labels = "alertname, bot, severity"
-    expression = (
-        f"max by ({labels}) (last_over_time({promql.firing_since(severity)}[$__interval])) * 1000"
-        f" and on ({labels}) last_over_time({promql.firing(severity)}[$__interval])"
-    )
+    began = f"last_over_time({promql.fired(severity)}[$__interval])"
+    expression = f"max by (alertname, bot, severity) ({began}) * 1000"
     return (
         builders.AnnotationQuery()
         .name(f"Alerts: {severity}")

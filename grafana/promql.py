@@ -66,6 +66,11 @@ def recorded(metric: str, by: str = "bot", **labels: str) -> str:
     return f"max by ({by}) ({of_bot(metric, **labels)})"
 
 
+def in_step(selector: str, choose: str = "max") -> str:
+    """The highest (or `min`: the lowest) value of each step; of one shorter than between two readings, the last."""
+    return f"({choose}_over_time({selector}[$__interval]) or {selector})"
+
+
 def none_known(selector: str, label: str, text: str) -> str:
     """0, with the text as the label, where the time shown has none of these series: a timeline has no empty state."""
     absent = f"max(absent_over_time({selector}[$__range:$__interval] @ end()))"
@@ -100,6 +105,13 @@ def firing_of_bots() -> str:
 def firing_since(severity: str = "") -> str:
     """When the conditions of pending and firing alerts, chosen as by `firing`, began: Unix seconds as values."""
     return firing(severity).replace('ALERTS{alertstate="firing",', "ALERTS_FOR_STATE{")
+
+
+def fired(severity: str = "", escalated: bool = False) -> str:
+    """Alerts as by `firing`, or their escalations, of each minute of weeks; the values: when their conditions began."""
+    of_severity = f',severity="{severity}"' if severity else ""
+    of_kind = 'escalation!=""' if escalated else 'escalation=""'
+    return f'alert:active_since_timestamp_seconds:max1m{{{of_kind}{of_severity},bot=~"$bot|"}}'
 
 
 def exact(money: str) -> str:

@@ -6,10 +6,10 @@ from grafana_foundation_sdk.builders import statetimeline, table
 
 from grafana import style
 from grafana.alerts import series
-from grafana.alerts.present import ABOUT, BOT, ESCALATING, alert_rows, severity
+from grafana.alerts.present import ABOUT, BOT, alert_rows, severity
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import firing, none_known
+from grafana.promql import fired, firing, in_step, none_known
 from grafana.style import set_
 from grafana.tables import Label, Value, measure
 from grafana.trading_bot.bots import SEVERITIES
@@ -29,13 +29,11 @@ def row() -> Row:
 
 def _timeline() -> statetimeline.Panel:
     keys = "alertname, bot, about"
-    # Not of each moment but of each step of the chart, or a short alert would be missed.
     codes = " or ".join(
-        f"{series.known_by(f'max_over_time({firing(name)}[$__interval])', keys)} * {code}"
-        for name, code in reversed(CODES.items())
+        f"{series.known_by(in_step(fired(name)), keys)} * 0 + {code}" for name, code in reversed(CODES.items())
     )
-    longest = f"topk(20, {series.known_by(f'count_over_time({firing()}[$__range] @ end())', keys)})"
-    none = none_known(firing(), "alertname", "no alert known")
+    longest = f"topk(20, {series.known_by(f'count_over_time({fired()}[$__range] @ end())', keys)})"
+    none = none_known(fired(), "alertname", "no alert known")
     return (
         states(
             201,
@@ -77,14 +75,14 @@ def _how_often() -> table.Panel:
 
 def _escalated() -> statetimeline.Panel:
     keys = "alert, bot, severity, escalation"
-    in_step = f"max_over_time({ESCALATING}[$__interval])"
+    escalated = fired(escalated=True)
     acknowledged = 'max_over_time(trading_bot_acknowledged_timestamp_seconds{bot=~"$bot|"}[$__interval])'
     codes = (
-        f"max by ({keys}) ({in_step} unless on (condition, bot, severity) {acknowledged})"
-        f" or max by ({keys}) ({in_step}) * 2"
+        f"max by ({keys}) ({in_step(escalated)} unless on (condition, bot, severity) {acknowledged}) * 0 + 1"
+        f" or max by ({keys}) ({in_step(escalated)}) * 0 + 2"
     )
-    longest = f"topk(12, max by ({keys}) (count_over_time({ESCALATING}[$__range] @ end())))"
-    none = none_known(ESCALATING, "alert", "no escalation known")
+    longest = f"topk(12, max by ({keys}) (count_over_time({escalated}[$__range] @ end())))"
+    none = none_known(escalated, "alert", "no escalation known")
     return (
         states(
             203,

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import stat, statetimeline, table
 from grafana import style
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import none_known, of_bot, of_bots, recorded
+from grafana.promql import in_step, none_known, of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.tables import Value, lamp, lamps, rows
 from grafana.trading_bot.values import BOT
@@ -88,8 +88,7 @@ def _now() -> table.Panel:
 
 def _overall() -> statetimeline.Panel:
     illest = f"bottomk(12, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
-    # A step may be shorter than what is between two readings: then it is the last one's.
-    by_bot = f"max by (bot) (min_over_time({HEALTH}[$__interval]) or {HEALTH})"
+    by_bot = f"max by (bot) {in_step(HEALTH, 'min')}"
     return (
         states(
             304,
@@ -105,8 +104,8 @@ def _overall() -> statetimeline.Panel:
 
 def _checks() -> statetimeline.Panel:
     illest = f"bottomk(2, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
-    # Of each step's moment alone: with many bots all minutes of a month would be too many to read.
-    by_check = recorded("bot_check:health:bool", "bot, check")
+    # Of each step's moment alone, and nothing reckoned before the two are chosen: a month of all is much to read.
+    by_check = of_bot("bot_check:health:bool")
     return (
         states(
             305,

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat, table, timeseries
 
 from grafana import promql, style
 from grafana.board import Row
-from grafana.panels import lines, over_time
+from grafana.panels import FEW_POINTS, lines, over_time
 from grafana.promql import BOT as OF_BOT
 from grafana.promql import of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
@@ -185,6 +185,7 @@ def _over_time() -> timeseries.Panel:
             style.TOO_FEW,
         )
         .with_target(over_time(of_bots(SCORE, f"topk(5, {at_end}) or bottomk(5, {at_end})"), "{{bot}}"))
+        .max_data_points(FEW_POINTS)
         .min(0)
         .max(1)
     )

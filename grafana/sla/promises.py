@@ -234,9 +234,9 @@ def _burn_over_time() -> timeseries.Panel:
     )
     colours = {"1h": style.ORANGE, "6h": style.WARNING, "1d": style.INFO, "3d": style.PURPLE}
     for ref, (window, colour) in zip("ABCD", colours.items(), strict=True):
-        panel.with_target(over_time(f"max({of_bot(f'bot_sla:burn_rate:ratio_{window}')})", window, ref))
+        panel.with_target(over_time(f"max({of_bot(f'bot:burn_rate:ratio_{window}')})", window, ref))
         panel.override_by_name(window, [style.colour(colour)])
-    allowed = f"0 * count({of_bot('bot_sla:burn_rate:ratio_1h')}) + 1"
+    allowed = f"0 * count({of_bot('bot:burn_rate:ratio_1h')}) + 1"
     return (
         panel.with_target(over_time(allowed, "allowed", "E"))
         .min(0)

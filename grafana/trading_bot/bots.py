@@ -93,8 +93,6 @@ def timeline() -> statetimeline.Panel:
     code = promql.of_bot("bot:status:code")
     least = f"bottomk(12, sum_over_time(({code} == bool {promql.RUNNING})[$__range:10m] @ end())"
     least += f" or {code} @ end() == bool {promql.RUNNING})"
-    # A step may be shorter than what is between two readings: then it is the last one's.
-    worst = f"(min_over_time({code}[$__interval]) or {code})"
     return (
         states(
             113,
@@ -103,7 +101,7 @@ def timeline() -> statetimeline.Panel:
             "What each bot did when; of more than twelve, those that ran least, and of each step the worst. Red is a "
             "failure: the annotations on the charts below tell which alert it raised. In gaps nothing was recorded.",
         )
-        .with_target(over_time(promql.of_bots(worst, least), "{{bot}}"))
+        .with_target(over_time(promql.of_bots(promql.in_step(code, "min"), least), "{{bot}}"))
         .mappings([style.texts(STATUSES)])
     )
 

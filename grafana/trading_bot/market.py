@@ -103,9 +103,14 @@ def _chosen(metric: str, choose: str) -> str:
     return f"{curves} and on (bot, symbol) ({choose.format(at_end)})"
 
 
+def _known(metric: str) -> str:
+    """How many markets have curves: for lines across the whole chart."""
+    return f"count(last_over_time({metric}{{{OF_MARKET}}}[1d] @ end()))"
+
+
 def _limit() -> str:
     limit = f"min({of_bot('bot:threshold', threshold='volatility', severity='warning')})"
-    return f"{limit} and on () count({VOLATILITY}{{{promql.BOT}}})"
+    return f"{limit} and on () {_known(VOLATILITY)}"
 
 
 def _volatility() -> timeseries.Panel:
@@ -148,7 +153,7 @@ def _strength() -> timeseries.Panel:
         .max(100)
     )
     for ref, name, level in (("B", "overbought", 70), ("C", "oversold", 30)):
-        panel.with_target(over_time(f"0 * count({rsi}{{{OF_MARKET}}}) + {level}", name, ref))
+        panel.with_target(over_time(f"0 * {_known(rsi)} + {level}", name, ref))
         panel.override_by_name(name, limit_line(style.NEUTRAL))
     return panel
 

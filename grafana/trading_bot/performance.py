@@ -157,7 +157,7 @@ def _results() -> piechart.Panel:
 
 def _returns() -> timeseries.Panel:
     share = drawn("return_ratio")
-    at_end = f"max by (bot) (last_over_time({share}[$__range] @ end()))"
+    at_end = f"max by (bot) (last_over_time({share}[$__range:$__interval] @ end()))"
     return lines(
         253,
         "Return by bot",

@@ -61,16 +61,17 @@ def test_suggestions_have_a_text_with_its_unit(tmp_path: Path) -> None:
 
 def _incident() -> dict[str, str]:
     """A bot is down from minute 10 on, Anna looks after it from minute 20 on; a disk fills up; a bot needs no bot."""
+    of_down = DOWN.replace("alertname", "alert")
+    step = f'{of_down},alertname="EscalationNoResponse",escalation="step_1",role="manager"'
+    last = f'{of_down},alertname="EscalationBotDown",escalation="system_down",role="emergency_contact"'
     return {
         f'ALERTS{{{DOWN},alertstate="firing"}}': "_x10 1x90",
         f"ALERTS_FOR_STATE{{{DOWN}}}": "_x10 600x90",
         f"alert:firing_since:timestamp_seconds{{{DOWN}}}": "_x10 600x90",
-        f'ALERTS{{{DOWN},alert="BotDown",alertstate="firing",escalation="step_1",role="manager"}}'.replace(
-            'alertname="BotDown"', 'alertname="EscalationNoResponse"'
-        ): "_x30 1x70",
-        f'ALERTS{{{DOWN},alert="BotDown",alertstate="firing",escalation="system_down",role="emergency_contact"}}'.replace(
-            'alertname="BotDown"', 'alertname="EscalationBotDown"'
-        ): "_x15 1x85",
+        f'ALERTS{{{step},alertstate="firing"}}': "_x30 1x70",
+        f"ALERTS_FOR_STATE{{{step}}}": "_x30 1800x70",
+        f'ALERTS{{{last},alertstate="firing"}}': "_x15 1x85",
+        f"ALERTS_FOR_STATE{{{last}}}": "_x15 900x85",
         f'ALERTS{{{DISK},alertstate="firing"}}': "1x100",
         f"ALERTS_FOR_STATE{{{DISK}}}": "0x100",
         'trading_bot_acknowledged_timestamp_seconds{bot="a",by="Anna",condition="bot_down",severity="critical"}': (
@@ -140,7 +141,10 @@ def test_nobody_looks_after_nothing(tmp_path: Path) -> None:
 
 
 def test_past_alerts_are_quiet_between_incidents(tmp_path: Path) -> None:
-    series = {f'ALERTS{{{DOWN},alertstate="firing"}}': "_x10 1x5 stale _x20 1x5 stale"}
+    series = {
+        f'ALERTS{{{DOWN},alertstate="firing"}}': "_x10 1x5 stale _x20 1x5 stale",
+        f"ALERTS_FOR_STATE{{{DOWN}}}": "_x10 600x5 stale _x20 2220x5 stale",
+    }
     of_it = '{alertname="BotDown",bot="a"}'
     cases: list[Case] = [
         # Chosen are the alerts of all the time shown, so that each has its line from the first step on.
