@@ -28,6 +28,11 @@ STATES = {
     "paused": PAUSED,
     "running": RUNNING,
 }
+# The worst first: the alphabet has warnings last.
+RANK = " or ".join(
+    f'label_replace(vector({rank}), "severity", "{severity}", "", "")'
+    for rank, severity in enumerate(("critical", "warning", "info"), 1)
+)
 
 
 def of_bot(metric: str, **labels: str) -> str:
@@ -112,6 +117,11 @@ def fired(severity: str = "", escalated: bool = False) -> str:
     of_severity = f',severity="{severity}"' if severity else ""
     of_kind = 'escalation!=""' if escalated else 'escalation=""'
     return f'alert:active_since_timestamp_seconds:max1m{{{of_kind}{of_severity},bot=~"$bot|"}}'
+
+
+def ranked(alerts: str) -> str:
+    """The alerts, which must have a severity, with 1 for a critical one, 2 for a warning and 3 for an info."""
+    return f"({alerts}) * 0 + on (severity) group_left () ({RANK})"
 
 
 def exact(money: str) -> str:

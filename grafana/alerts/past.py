@@ -6,13 +6,13 @@ from grafana_foundation_sdk.builders import statetimeline, table
 
 from grafana import style
 from grafana.alerts import series
-from grafana.alerts.present import ABOUT, BOT, alert_rows, severity
+from grafana.alerts.present import ABOUT, BOT, alert_rows
 from grafana.board import Row
 from grafana.panels import over_time, states
 from grafana.promql import fired, firing, in_step, none_known
 from grafana.style import set_
 from grafana.tables import Label, Value, measure
-from grafana.trading_bot.bots import SEVERITIES
+from grafana.trading_bot.bots import SEVERITIES, severity
 
 QUIET = "0"
 CODES = {"info": 1, "warning": 2, "critical": 3}

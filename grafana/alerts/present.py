@@ -13,7 +13,7 @@ from grafana.promql import firing
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
 from grafana.tables import Label, Value, lamp, measure, rows
-from grafana.trading_bot.bots import SEVERITIES
+from grafana.trading_bot.bots import SEVERITIES, severity
 
 # None counts as 0 only where there is a sign that rules are evaluated.
 EVALUATED = "0 * count(bot:threshold)"
@@ -33,14 +33,6 @@ ESCALATING = 'ALERTS{alertstate="firing",escalation!="",bot=~"$bot|"}'
 # An acknowledgement stops them, though their conditions go on.
 UNSTOPPED = f"{ESCALATING} unless on (condition, bot, severity) {series.ACKNOWLEDGED}"
 GOES_ON = {"0": ("stopped", style.CLEAR), "1": ("goes on", style.ORANGE)}
-
-
-def severity(alerts: str) -> Value:
-    """The column by which the worst come first."""
-    names = {"1": SEVERITIES["critical"], "2": SEVERITIES["warning"], "3": SEVERITIES["info"]}
-    return Value("Severity", series.ranked(alerts), [*lamp(names), width(85)])
-
-
 # A click shows that bot alone, there where its figures are; or all bots, see `series.with_bot`.
 BOT = Label(
     "Bot",

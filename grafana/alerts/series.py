@@ -39,18 +39,6 @@ def with_bot(alerts: str) -> str:
     return f'label_replace({alerts}, "bot", "All", "bot", "")'
 
 
-# The worst first: the alphabet has warnings last.
-RANK = " or ".join(
-    f'label_replace(vector({rank}), "severity", "{severity}", "", "")'
-    for rank, severity in enumerate(("critical", "warning", "info"), 1)
-)
-
-
-def ranked(alerts: str) -> str:
-    """The alerts, which must have a severity, with 1 for a critical one, 2 for a warning and 3 for an info."""
-    return f"({alerts}) * 0 + on (severity) group_left () ({RANK})"
-
-
 class Measured(NamedTuple):
     """What an alert measures: its value (with the label `bot`, where it is a bot's), times what, and the unit.
 

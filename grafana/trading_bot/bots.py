@@ -8,7 +8,7 @@ from grafana import promql, style
 from grafana.panels import over_time, states
 from grafana.promql import current, exact, firing, firing_of_bots, firing_since, latest, status
 from grafana.style import set_
-from grafana.tables import Label, Value, coloured_cell, coloured_text, gauge_cell, measure, money, named, rows
+from grafana.tables import Label, Value, coloured_cell, coloured_text, gauge_cell, lamp, measure, money, named, rows
 from grafana.trading_bot.values import BOT, DRAWDOWN, LIMIT_STEPS, MODE, OF_LIMIT, PROFIT, TRADES
 
 STATUSES = {
@@ -28,6 +28,12 @@ SEVERITIES = {
     "info": ("info", style.INFO),
 }
 RETURN = f"{latest('trading_bot_profit_loss')} / on (bot) ({latest('trading_bot_initial_capital')} > 0)"
+
+
+def severity(alerts: str) -> Value:
+    """The column by which the worst come first."""
+    names = {"1": SEVERITIES["critical"], "2": SEVERITIES["warning"], "3": SEVERITIES["info"]}
+    return Value("Severity", promql.ranked(alerts), [*lamp(names), set_("custom.width", 85)])
 
 
 def bots() -> table.Panel:
@@ -117,15 +123,7 @@ def firing_alerts() -> table.Panel:
         "Each alert that fires now, and for how long its condition has held. The message in your channel and the "
         "inbox has the details, the recommended actions and the runbook.",
         [
-            Label(
-                "Severity",
-                "severity",
-                [
-                    *coloured_cell(),
-                    named(SEVERITIES),
-                    set_("custom.width", 85),
-                ],
-            ),
+            severity(alerts),
             Label("Alert", "alertname", [set_("custom.minWidth", 110)]),
             Label("Bot", "bot", [set_("custom.minWidth", 90)]),
             Value("For", f"time() - ({since} and {alerts})", measure(style.SECONDS, 0, 80)),
@@ -133,4 +131,5 @@ def firing_alerts() -> table.Panel:
         alerts,
         sort_by="Severity",
         absent="no firing alert known",
+        hidden=("severity",),
     )
