@@ -132,10 +132,11 @@ def _chosen(name: str, label: str, query: str) -> builders.QueryVariable:
 def _alerts(severity: str, colour: str) -> builders.AnnotationQuery:
     """A mark over the charts where the condition of an alert began.
 
-    The time is a value of its own, for the steps at which Grafana looks for annotations are coarse.
+    The time is a value of its own, for Grafana looks for annotations at a hundred moments or so, whatever `step` says.
+    So from each on ahead: the last of them may be a quarter of an hour ago.
     Newer Grafana reads the query from `target`, older from the annotation itself.
     """
-    began = f"last_over_time({promql.fired(severity)}[$__interval])"
+    began = f"last_over_time({promql.fired(severity)}[$__interval] offset -$__interval)"
     expression = f"max by (alertname, bot, severity) ({began}) * 1000"
     return (
         builders.AnnotationQuery()

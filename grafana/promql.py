@@ -72,8 +72,12 @@ def recorded(metric: str, by: str = "bot", **labels: str) -> str:
 
 
 def in_step(selector: str, choose: str = "max") -> str:
-    """The highest (or `min`: the lowest) value of each step; of one shorter than between two readings, the last."""
-    return f"({choose}_over_time({selector}[$__interval]) or {selector})"
+    """The highest (or `min`: the lowest) value from each step to the next: there a timeline draws it.
+
+    Where nothing was read in between, as from the newest on, it is the last value; `+ 0` takes its name away, which
+    the other doesn't have, or they would be two series.
+    """
+    return f"({choose}_over_time({selector}[$__interval] offset -$__interval) or {selector} + 0)"
 
 
 def none_known(selector: str, label: str, text: str) -> str:

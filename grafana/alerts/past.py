@@ -9,7 +9,7 @@ from grafana.alerts import series
 from grafana.alerts.present import ABOUT, BOT, alert_rows
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import fired, firing, in_step, none_known
+from grafana.promql import fired, in_step, none_known
 from grafana.style import set_
 from grafana.tables import Label, Value, measure
 from grafana.trading_bot.bots import SEVERITIES, severity
@@ -51,24 +51,23 @@ def _how_often() -> table.Panel:
     # Each incident has a beginning of its own, which is the value.
     began = 'alert:firing_since:timestamp_seconds{bot=~"$bot|"}'
     incidents = series.known_by(f"(changes({began}[$__range]) + 1)")
-    fired = series.known_by(f"count_over_time({firing()}[$__range])")
-    during = f"sum_over_time({series.known_by(firing())}[$__range:$__interval]) * $__interval_ms / 1000"
+    minutes = series.known_by(f"count_over_time({fired()}[$__range])")
     return alert_rows(
         202,
         "How often",
         (14, 9),
-        "The alerts of the time shown: how many incidents, and for how long they fired all in all, to about a step of"
-        " the charts. What fires every day and is never acted upon should be changed or switched off: it hides the "
-        "rest. Messages that are told once (summaries, milestones) have no count.",
+        "The alerts of the time shown: how many incidents, and in how many minutes they fired. What fires every day "
+        "and is never acted upon should be changed or switched off: it hides the rest. Messages that are told once "
+        "(summaries, milestones) have no count.",
         [
-            severity(fired),
+            severity(minutes),
             Label("Alert", "alertname", [set_("custom.minWidth", 150)]),
             BOT,
             ABOUT,
             Value("Incidents", incidents, measure(style.COUNT, 0, 95)),
-            Value("Firing for", during, measure(style.SECONDS, 1, 110)),
+            Value("Firing for", f"{minutes} * 60", measure(style.SECONDS, 1, 110)),
         ],
-        fired,
+        minutes,
         absent="no alert known in this time",
     )
 
@@ -76,7 +75,9 @@ def _how_often() -> table.Panel:
 def _escalated() -> statetimeline.Panel:
     keys = "alert, bot, severity, escalation"
     escalated = fired(escalated=True)
-    acknowledged = 'max_over_time(trading_bot_acknowledged_timestamp_seconds{bot=~"$bot|"}[$__interval])'
+    by_whom = 'trading_bot_acknowledged_timestamp_seconds{bot=~"$bot|"}'
+    # It ends with the alert, which is recorded for up to a minute after: that must not look as if somebody were told.
+    acknowledged = f"({in_step(by_whom)} or last_over_time({by_whom}[3m]))"
     codes = (
         f"max by ({keys}) ({in_step(escalated)} unless on (condition, bot, severity) {acknowledged}) * 0 + 1"
         f" or max by ({keys}) ({in_step(escalated)}) * 0 + 2"

@@ -104,8 +104,9 @@ def _chosen(metric: str, choose: str) -> str:
 
 
 def _known(metric: str) -> str:
-    """How many markets have curves: for lines across the whole chart."""
-    return f"count(last_over_time({metric}{{{OF_MARKET}}}[1d] @ end()))"
+    """How many bots have curves: for lines across the chart."""
+    bots = f"max by (bot) (last_over_time({metric}{{{OF_MARKET}}}[1d] @ end()))"
+    return f"count({promql.of_bot('bot:info:answering')} and on (bot) {bots})"
 
 
 def _limit() -> str:

@@ -24,8 +24,8 @@ RANGES = {"1 h": 3600, "24 h": 86400, f"{DAYS} d": SPAN}
 # Grafana asks for a point a pixel of a panel's width, of which there are 24 units, but for what the panel itself sets;
 # and the provisioned least step.
 SCREEN, UNITS_WIDE, LEAST = 1920, 24, 60
-# Of marks over the charts it asks for as many points as Prometheus gives.
-MARKS = 11_000
+# Of marks over the charts it asks for about so many points.
+MARKS = 100
 GOAL = 1.0
 HOW = (
     "what is asked for over ranges at its real interval (rules' series 60 s, limits 30 s, alerts 10 s, the stack 15 s),"

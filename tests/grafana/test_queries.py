@@ -88,6 +88,13 @@ def test_the_status_of_each_kind(tmp_path: Path) -> None:
     )
 
 
+def test_a_status_is_one_band_also_where_readings_are_rare(tmp_path: Path) -> None:
+    """The demo bot's past has a reading every five minutes; a step with one and a step without belong together."""
+    series = {'bot:status:code{bot="a"}': "8 _ _ _ _ 1 _ _ _ _ 8"}
+    wanted = {"3m": 8, "4m": 1, "5m": 1, "6m": 1}
+    _evaluate(tmp_path, series, [("Status over time A", at, {'{bot="a"}': code}) for at, code in wanted.items()])
+
+
 def test_nothing_is_green_where_nothing_is_known(tmp_path: Path) -> None:
     _evaluate(
         tmp_path,
@@ -243,6 +250,14 @@ def test_a_limit_is_drawn_only_beside_values(tmp_path: Path) -> None:
         series[f'bot:threshold{{bot="{bot}",threshold="model_accuracy",severity="critical"}}'] = f"{limit}x90"
     name = next(name for name, query in QUERIES.items() if name.startswith("Accuracy and F1") and "critical" in query)
     _evaluate(tmp_path, series, [(name, "20m", {}), (name, "60m", {"{}": 0.6})])
+
+
+def test_lines_of_the_markets_are_drawn_while_their_bot_answers(tmp_path: Path) -> None:
+    dead = _bot("dead", {'trading_bot_market_rsi{symbol="X/Y"}': "60x31"}, died=True)
+    other = _bot("no-markets", {})
+    _evaluate(
+        tmp_path, dead | other, [("RSI B", "20m", {"{}": 70}), ("RSI C", "20m", {"{}": 30}), ("RSI B", "40m", {})]
+    )
 
 
 def test_profit_of_a_day_on_which_a_dry_run_became_live(tmp_path: Path) -> None:

@@ -140,6 +140,29 @@ def test_nobody_looks_after_nothing(tmp_path: Path) -> None:
     evaluate(tmp_path, ALERTS, {"other": "1x100"}, [(name, "30m", {}) for name in names])
 
 
+def test_marks_are_found_from_a_step_before_their_alert(tmp_path: Path) -> None:
+    """Grafana's steps are coarse, and the newest may be a quarter of an hour ago. The value is the time in ms."""
+    of_it = '{alertname="BotDown",bot="a",severity="critical"}'
+    wanted: dict[str, dict[str, float]] = {"8m": {}, "9m": {of_it: 600000}, "12m": {of_it: 600000}}
+    for name in ("Alerts: critical", "Alerts: critical (target)"):
+        evaluate(tmp_path, ALERTS, _incident(), [(name, at, expected) for at, expected in wanted.items()])
+
+
+def test_an_escalation_that_was_acknowledged_ends_so(tmp_path: Path) -> None:
+    """The acknowledgement's series ends with the alert, what the minute had of the escalation a little later."""
+    last = f'{DOWN.replace("alertname", "alert")},alertname="EscalationBotDown",escalation="system_down"'
+    series = {
+        f'ALERTS{{{last},alertstate="firing"}}': "_x10 1x20 stale",
+        f"ALERTS_FOR_STATE{{{last}}}": "_x10 600x20 stale",
+        'trading_bot_acknowledged_timestamp_seconds{bot="a",by="Anna",condition="bot_down",severity="critical"}': (
+            "_x10 1200x19 stale"
+        ),
+    }
+    of_it = '{alert="BotDown",bot="a",escalation="system_down",severity="critical"}'
+    cases: list[Case] = [("Escalations over time A", f"{minute}m", {of_it: 2}) for minute in range(25, 31)]
+    evaluate(tmp_path, ALERTS, series, [*cases, ("Escalations over time A", "35m", {of_it: 0})])
+
+
 def test_past_alerts_are_quiet_between_incidents(tmp_path: Path) -> None:
     series = {
         f'ALERTS{{{DOWN},alertstate="firing"}}': "_x10 1x5 stale _x20 1x5 stale",
