@@ -123,8 +123,8 @@ def _of_story(story: Mapping[str, Mapping[int, str]], asked: Asked) -> Iterator[
 
 
 def _of_rules(url: str, start: int, end: int, asked: Asked) -> Iterator[Series]:
-    """What the groups `dashboards` and `dashboards_bars` would have recorded of the story."""
-    drawn = {"dashboards": 60, "dashboards_bars": 300}
+    """What the groups `dashboards` and `dashboards_slow` would have recorded of the story."""
+    drawn = {"dashboards": 60, "dashboards_slow": 300}
     rules = [(rule, drawn[group.name]) for group in groups() if group.name in drawn for rule in group.rules]
     for rule, interval in rules:
         if rule["record"] not in asked.all:

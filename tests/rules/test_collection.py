@@ -53,7 +53,7 @@ INTERVALS = {
     "sla_hours": "1h",
     # What charts draw over weeks.
     "dashboards": "1m",
-    "dashboards_bars": "5m",
+    "dashboards_slow": "5m",
 }
 
 
