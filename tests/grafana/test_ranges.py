@@ -24,8 +24,6 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 # What is read more often, and why it may be.
 ALLOWED = {
     "bot:threshold": "one limit of each bot, every 30 s, and nearly always the same value, which takes two bits",
-    "ALERTS": "there only while something fires",
-    "ALERTS_FOR_STATE": "there only while something fires",
     "alert:firing_since:timestamp_seconds": "there only while something fires",
     "trading_bot_acknowledged_timestamp_seconds": "there only while something acknowledged fires",
 }

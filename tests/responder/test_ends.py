@@ -8,6 +8,7 @@ import math
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,10 +151,11 @@ def test_an_end_that_alertmanager_has_forgotten_meanwhile_is_told_late(
 
 
 class Fakes:
-    """Alertmanager's and Prometheus's answers, as a test wants them, and what was posted as ended."""
+    """The clock's, Alertmanager's and Prometheus's answers, as a test wants them, and what was posted as ended."""
 
     def __init__(self, responder: Responder, monkeypatch: pytest.MonkeyPatch) -> None:
         self.responder = responder
+        self.now = NOON
         self.firing: list[Alert] = []
         self.rules: list[Rule] | None = [rule(NOON)]
         self.posted: list[tuple[str, dt.datetime]] = []
@@ -167,6 +169,7 @@ class Fakes:
         def end(alerts: list[Alert], at: dict[str, dt.datetime]) -> None:
             self.posted += [(alert.labels["bot"], at[alert.fingerprint]) for alert in alerts]
 
+        monkeypatch.setattr(ends, "time", SimpleNamespace(time=lambda: self.now.timestamp()))
         monkeypatch.setattr(responder.ends._alertmanager, "alerts", lambda: self.firing)
         monkeypatch.setattr(responder.ends._alertmanager, "end", end)
         monkeypatch.setattr(responder.ends._alertmanager, "tell_over", tell_over)
@@ -181,8 +184,9 @@ class Fakes:
         assert sent.status_code == 200
 
     def look(self, seconds: float, *states: str, **changes: Any) -> list[tuple[str, dt.datetime]]:
-        """What is posted by a look at rules that were evaluated so long after noon."""
-        self.rules = [rule(NOON + dt.timedelta(seconds=seconds), *states, **changes)]
+        """What is posted by a look so long after noon, at rules that were evaluated just then."""
+        self.now = NOON + dt.timedelta(seconds=seconds)
+        self.rules = [rule(self.now, *states, **changes)]
         self.posted, self.late = [], []
         self.responder.ends.watch()
         return self.posted
@@ -325,6 +329,10 @@ def test_what_people_hear_after_the_quiet_hours(fakes: Fakes) -> None:
     assert [(bot, at.isoformat()) for bot, at in fakes.look(140)] == [("demo", ended)]
     fakes.firing = [fires_in_alertmanager(path="/b")]
     assert not fakes.look(280), "in one message with another it would be told a second time"
+    fakes.firing = []
+    hour = 3600
+    assert fakes.look(19 * hour), "quiet hours last 18 h at most"
+    assert not fakes.look(20 * hour) and not fakes.responder.ends._told()
 
 
 def test_an_escalation_is_not_over_while_its_alert_goes_on(fakes: Fakes) -> None:
@@ -345,11 +353,12 @@ def test_what_is_acknowledged_has_its_own_end(fakes: Fakes) -> None:
     assert fakes.look(150)
 
 
-def test_it_is_forgotten_with_alertmanagers_own_memory(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_forgotten_with_alertmanagers_own_memory(fakes: Fakes) -> None:
     fakes.told()
-    assert not fakes.look(0)
-    monkeypatch.setattr(ends, "FORGOTTEN_SECONDS", -1)
-    assert not fakes.look(140) and not fakes.responder.ends._told() and not fakes.responder.ends._gone
+    days = 86400
+    assert not fakes.look(0) and not fakes.look(5 * days) and fakes.late
+    assert not fakes.look(5 * days + 140) and not fakes.late
+    assert not fakes.responder.ends._told() and not fakes.responder.ends._over
 
 
 def test_hundreds_at_once(fakes: Fakes) -> None:

@@ -164,7 +164,7 @@ def test_a_locked_database_makes_the_sender_try_again(client: FlaskClient, datab
     assert samples(client)["trading_bot_responder_errors_total['database']"] == 2
 
 
-HOSTILE = "\"><script>alert('1')</script>\n&amp;{{ 7*7 }}🤖\u202e"
+HOSTILE = "\"><script>alert('1')</script>\n&amp;{{ 7654*7654 }}🤖\u202e"
 
 
 def test_hostile_values_are_only_text(client: FlaskClient) -> None:
@@ -180,7 +180,7 @@ def test_hostile_values_are_only_text(client: FlaskClient) -> None:
         assert "<script" not in page
         assert 'href="javascript' not in page
         assert str(Markup.escape(HOSTILE.removesuffix("\u202e"))) in page and "\u202e" not in page
-        assert "49" not in re.sub(r"\d\d:\d\d:\d\d", "", page)
+        assert str(7654 * 7654) not in page
     missing = client.get("/", query_string={"bot": HOSTILE, "severity": "critical"})
     assert "No message fits this choice" in missing.text
 
