@@ -64,10 +64,10 @@ class Kind(NamedTuple):
     slower: float = 1
 
 
-# What a peer waits for the one before it, 15 s as shipped; and how soon it sees that one is gone. Long enough for a mail
-# on a busy machine, and below a `group_interval`, which is why clocks of pairs run slower.
-_PAIR = [f"--cluster.{option}" for option in ("peer-timeout=4s", "probe-interval=200ms", "probe-timeout=100ms")]
-_PAIR.append("--cluster.reconnect-interval=1s")
+# What a peer waits for the one before it, 15 s as shipped, and how soon it sees that one is gone. Long enough for a
+# mail on a busy machine, and below a `group_interval`: that's why the clocks of pairs run slower.
+_OPTIONS = ("peer-timeout=4s", "probe-interval=200ms", "probe-timeout=100ms", "reconnect-interval=1s")
+_PAIR = [f"--cluster.{option}" for option in _OPTIONS]
 # Offices by the name of their stage in conftest.py.
 STAGES = {
     "world": {
