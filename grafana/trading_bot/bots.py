@@ -94,20 +94,18 @@ def bots() -> table.Panel:
 
 def timeline() -> statetimeline.Panel:
     """What each bot did when."""
-    # The twelve bots that ran for the least of the time shown. Ten minutes between looks are enough for a choice; until
-    # the first of them it is of now.
     code = promql.of_bot("bot:status:code")
-    least = f"bottomk(12, sum_over_time(({code} == bool {promql.RUNNING})[$__range:10m] @ end())"
-    least += f" or {code} @ end() == bool {promql.RUNNING})"
+    # On average over the time shown.
+    worst = f"bottomk(12, avg_over_time({code}[$__range] @ end()))"
     return (
         states(
             113,
             "Status over time",
             (15, 6),
-            "What each bot did when; of more than twelve, those that ran least, and of each step the worst. Red is a "
+            "What each bot did when; of more than twelve, those that stood worst, and of each step the worst. Red is a "
             "failure: the annotations on the charts below tell which alert it raised. In gaps nothing was recorded.",
         )
-        .with_target(over_time(promql.of_bots(promql.in_step(code, "min"), least), "{{bot}}"))
+        .with_target(over_time(promql.of_bots(promql.in_step(code, "min"), worst), "{{bot}}"))
         .mappings([style.texts(STATUSES)])
     )
 

@@ -95,6 +95,13 @@ def test_a_status_is_one_band_also_where_readings_are_rare(tmp_path: Path) -> No
     _evaluate(tmp_path, series, [("Status over time A", at, {'{bot="a"}': code}) for at, code in wanted.items()])
 
 
+def test_of_many_bots_those_that_stood_worst_have_a_band(tmp_path: Path) -> None:
+    """Also one that was down for a single minute."""
+    series = {f'bot:status:code{{bot="{n:02}"}}': f"8x{n + 2} 0 8x30" if n < 12 else "8x60" for n in range(15)}
+    wanted = {f'{{bot="{n:02}"}}': 8.0 for n in range(12)}
+    _evaluate(tmp_path, series, [("Status over time A", "25m", wanted)])
+
+
 def test_nothing_is_green_where_nothing_is_known(tmp_path: Path) -> None:
     _evaluate(
         tmp_path,
