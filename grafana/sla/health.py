@@ -86,8 +86,12 @@ def _now() -> table.Panel:
     )
 
 
+def _illest(count: int) -> str:
+    """The bots that were ill for most of the time shown."""
+    return f"bottomk({count}, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
+
+
 def _overall() -> statetimeline.Panel:
-    illest = f"bottomk(12, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
     by_bot = f"max by (bot) {in_step(HEALTH, 'min')}"
     return (
         states(
@@ -97,13 +101,12 @@ def _overall() -> statetimeline.Panel:
             "When all checks of a bot passed (green) and when one failed (red); of more than twelve bots, those that "
             "were ill most. A gap: nobody could judge it, for it was stopped or paused on purpose, or nobody looked.",
         )
-        .with_target(over_time(f"{of_bots(by_bot, illest)} or {NONE}", "{{bot}}"))
+        .with_target(over_time(f"{of_bots(by_bot, _illest(12))} or {NONE}", "{{bot}}"))
         .mappings([style.texts(BANDS)])
     )
 
 
 def _checks() -> statetimeline.Panel:
-    illest = f"bottomk(2, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
     # Of each step's moment alone, and nothing reckoned before the two are chosen: a month of all is much to read.
     by_check = of_bot("bot_check:health:bool")
     return (
@@ -114,6 +117,6 @@ def _checks() -> statetimeline.Panel:
             "Each check of the two bots that were ill most; choose others above. Which one went red first is mostly "
             "the cause, what came after it follows from it.",
         )
-        .with_target(over_time(f"{of_bots(by_check, illest)} or {NONE}", "{{bot}} {{check}}"))
+        .with_target(over_time(f"{of_bots(by_check, _illest(2))} or {NONE}", "{{bot}} {{check}}"))
         .mappings([style.texts(BANDS)])
     )
