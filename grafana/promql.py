@@ -82,7 +82,7 @@ def in_step(selector: str, choose: str = "max") -> str:
 
 def none_known(selector: str, label: str, text: str) -> str:
     """0, with the text as the label, where the time shown has none of these series: a timeline has no empty state."""
-    absent = f"max(absent_over_time({selector}[$__range:$__interval] @ end()))"
+    absent = f"max(absent_over_time({selector}[$__range] @ end()))"
     return f'0 * label_replace({absent}, "{label}", "{text}", "", "")'
 
 

@@ -13,10 +13,9 @@ from grafana.tables import Value, lamp, lamps, rows
 from grafana.trading_bot.values import BOT
 
 HEALTH = of_bot("bot:health:bool")
+FAILED = of_bot("bot_check:health:failed")
+MINUTES_FAILED = f"count_over_time({FAILED}[$__range] @ end())"
 OK = {"0": ("fails", style.CRITICAL), "1": ("ok", style.SUCCESS)}
-BANDS = {**OK, "-1": ("not judged", style.CLEAR)}
-# A timeline has no empty state.
-NONE = f"{none_known(HEALTH, 'bot', 'no bot judged yet')} - 1"
 # label `check` → the column's name.
 CHECKS = {
     "bot_running": "Running",
@@ -86,37 +85,40 @@ def _now() -> table.Panel:
     )
 
 
-def _illest(count: int) -> str:
-    """The bots that were ill for most of the time shown."""
-    return f"bottomk({count}, avg_over_time({HEALTH}[$__range:$__interval] @ end()))"
-
-
 def _overall() -> statetimeline.Panel:
     by_bot = f"max by (bot) {in_step(HEALTH, 'min')}"
+    # By what is sparse: a month of each bot's health is read once, to be drawn.
+    known = f"last_over_time({of_bot('bot:status:code')}[1h] @ end())"
+    illest = f"topk(12, sum by (bot) ({MINUTES_FAILED}) or 0 * max by (bot) ({known}))"
+    none = f'label_replace(absent({known}), "bot", "no bot known", "", "")'
     return (
         states(
             304,
             "Health over time",
             (12, 8),
             "When all checks of a bot passed (green) and when one failed (red); of more than twelve bots, those that "
-            "were ill most. A gap: nobody could judge it, for it was stopped or paused on purpose, or nobody looked.",
+            "were ill most. Without colour: nobody could judge it, for it was stopped or paused on purpose, or nobody "
+            "looked.",
         )
-        .with_target(over_time(f"{of_bots(by_bot, _illest(12))} or {NONE}", "{{bot}}"))
-        .mappings([style.texts(BANDS)])
+        .with_target(over_time(f"{of_bots(by_bot, illest)} or 0 * {illest} - 1 or 0 * {none} - 1", "{{bot}}"))
+        .mappings([style.texts({**OK, "-1": ("not judged", style.CLEAR)})])
     )
 
 
 def _checks() -> statetimeline.Panel:
-    # Of each step's moment alone, and nothing reckoned before the two are chosen: a month of all is much to read.
-    by_check = of_bot("bot_check:health:bool")
+    worst = f"topk(2, sum by (bot) ({MINUTES_FAILED}))"
+    fails = f"max by (bot, check) {in_step(FAILED)} + 1"
+    bands = of_bots(f"{fails} or 0 * max by (bot, check) ({MINUTES_FAILED})", worst)
+    none = none_known(FAILED, "bot", "no failed check known")
     return (
         states(
             305,
-            "Checks over time",
+            "Failed checks over time",
             (12, 8),
-            "Each check of the two bots that were ill most; choose others above. Which one went red first is mostly "
-            "the cause, what came after it follows from it.",
+            "Which checks failed when, of the two bots of which most did; choose others above. Which one went red "
+            "first is mostly the cause, what came after it follows from it. Where none is red, the chart beside "
+            "tells whether anybody could judge the bot.",
         )
-        .with_target(over_time(f"{of_bots(by_check, _illest(2))} or {NONE}", "{{bot}} {{check}}"))
-        .mappings([style.texts(BANDS)])
+        .with_target(over_time(f"{bands} or {none}", "{{bot}} {{check}}"))
+        .mappings([style.texts({"1": ("fails", style.CRITICAL), "0": ("does not fail", style.CLEAR)})])
     )

@@ -197,7 +197,7 @@ def _items() -> table.Panel:
 
 def _budget_over_time() -> timeseries.Panel:
     # One choice for the whole time shown, so that no line comes and goes.
-    at_end = f"last_over_time({of_bot('bot_sla:error_budget_left:ratio')}[$__range:$__interval] @ end())"
+    at_end = f"last_over_time({of_bot('bot_sla:error_budget_left:ratio')}[1d:10m] @ end())"
     least = f"bottomk(10, max by (bot, sla) ({at_end}))"
     return (
         lines(

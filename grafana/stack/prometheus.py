@@ -64,7 +64,8 @@ def _groups() -> timeseries.Panel:
     took, interval = "prometheus_rule_group_last_duration_seconds", "prometheus_rule_group_interval_seconds"
 
     def share(duration: str) -> str:
-        return f"max by (rule_group) (label_replace({duration} / {interval}, {GROUP}))"
+        # An interval is seldom another: the last is read, not those of a month.
+        return f"max by (rule_group) (label_replace({duration} / last_over_time({interval}[1h] @ end()), {GROUP}))"
 
     longest = f"topk(8, {share(f'max_over_time({took}[$__range:$__interval] @ end())')})"
     return (

@@ -142,6 +142,7 @@ def _made_up(asked: Asked) -> Iterator[Series]:
     bot = f'bot="{STORY}"'
     yield Series(f"bot:health:bool{{{bot}}}", 60, made_up="mostly")
     yield from (Series(f'bot_check:health:bool{{{bot},check="{check}"}}', 60, made_up="mostly") for check in CHECKS)
+    yield from (Series(f'bot_check:health:failed{{{bot},check="{check}"}}', 60, made_up="seldom") for check in CHECKS)
     for sla in SLA:
         yield Series(f'bot_sla:error_budget_left:ratio{{{bot},sla="{sla}"}}', 240, made_up="share")
         for window, interval in (("1h", 60), ("6h", 240), ("1d", 240), ("3d", 240)):
@@ -217,6 +218,8 @@ def _value(series: Series, time: int, chance: random.Random) -> str | None:
         return value if even else f"{number * (1 + chance.uniform(-1e-4, 1e-4)):.8g}"
     if series.made_up == "mostly":
         return str(int((time // HOUR) % 41 != 0))
+    if series.made_up == "seldom":
+        return None if (time // HOUR) % 41 else "0"
     if series.made_up == "at times":
         return "1" if (time // HOUR) % 24 == 7 else None
     return str(time // 7200) if series.made_up == "count" else f"{chance.random():.6f}"

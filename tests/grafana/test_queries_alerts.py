@@ -1,62 +1,16 @@
-"""What the queries of the boards on SLA, alerts and the stack answer, on a real Prometheus engine."""
+"""What the queries of the boards on alerts and the stack answer, on a real Prometheus engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.grafana.evaluate import IS_NUMBER, Case, evaluate, queries
 
-SLA, ALERTS, STACK = (queries(f"trading-bot-{name}") for name in ("sla", "alerts", "stack"))
-BUDGETS = {'sla:budget:ratio{sla="availability"}': "0.001x100", 'sla:budget:ratio{sla="error_rate"}': "0.001x100"}
+ALERTS, STACK = (queries(f"trading-bot-{name}") for name in ("alerts", "stack"))
 DOWN = 'alertname="BotDown",bot="a",condition="bot_down",severity="critical"'
 DISK = 'alertname="HighDiskUsage",condition="high_disk_usage",severity="warning",path="/data"'
-
-
-def test_what_is_not_measured_is_neither_kept_nor_broken(tmp_path: Path) -> None:
-    series = BUDGETS | {
-        'bot:maintenance{bot="a"}': "0x100",
-        'bot:maintenance{bot="b"}': "0x100",
-        'bot_sla:met:bool{bot="a",sla="availability"}': "1x100",
-        'bot_sla:met:bool{bot="b",sla="availability"}': "0x100",
-        'bot_sla:error_budget_left:ratio{bot="a",sla="availability"}': "0.4x100",
-        'bot_sla:error_budget_left:ratio{bot="b",sla="availability"}': "-2x100",
-    }
-    verdicts: dict[str, float] = {
-        '{bot="a",sla="availability"}': 1,
-        '{bot="b",sla="availability"}': 0,
-        '{bot="a",sla="error_rate"}': 2,
-        '{bot="b",sla="error_rate"}': 2,
-    }
-    cases: list[Case] = [
-        ("Promises A", "30m", {"{}": 1}),
-        ("Promises B", "30m", {"{}": 1}),
-        ("Promises C", "30m", {"{}": 2}),
-        ("Promises, one by one A", "30m", dict.fromkeys(verdicts, 0.0)),
-        ("Promises, one by one B", "30m", verdicts),
-        ("Promises, one by one D", "30m", dict.fromkeys(verdicts, 0.999)),
-        ("Error budget left, least A", "30m", {'{bot="b",sla="availability"}': -2}),
-        # None runs out: NaN, which says so.
-        (f"First budget spent in A{IS_NUMBER}", "30m", {"{}": 0}),
-    ]
-    evaluate(tmp_path, SLA, series, cases)
-
-
-def test_without_targets_there_is_no_sla(tmp_path: Path) -> None:
-    names = ("Promises A", "Promises C", "Error budget left, least A", "First budget spent in A")
-    evaluate(tmp_path, SLA, {'bot:maintenance{bot="a"}': "0x100"}, [(name, "30m", {}) for name in names])
-
-
-def test_suggestions_have_a_text_with_its_unit(tmp_path: Path) -> None:
-    about = 'bot="a",category="x",priority="high"'
-    series = {
-        f'bot_suggestion:measured:value{{{about},suggestion="win_rate",action="analyze_losing_trades"}}': "0.3333x100",
-        f'bot_suggestion:measured:value{{{about},suggestion="trades_per_hour",action="review"}}': "0.2x100",
-    }
-    told: dict[str, float] = {
-        '{action="analyze_losing_trades",bot="a",measured="33.33 %",priority="high",suggestion="win_rate"}': 1,
-        '{action="review",bot="a",measured="0.2 an hour",priority="high",suggestion="trades_per_hour"}': 1,
-    }
-    evaluate(tmp_path, SLA, series, [("Suggestions, one by one A", "30m", told)])
 
 
 def _incident() -> dict[str, str]:
@@ -176,6 +130,28 @@ def test_past_alerts_are_quiet_between_incidents(tmp_path: Path) -> None:
         ("Alerts over time A", "40m", {of_it: 3}),
     ]
     evaluate(tmp_path, ALERTS, series, cases)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "labels", "escalation"),
+    [
+        pytest.param("Alerts over time A", 20, 'alertname="A{:02}"', "", id="alerts"),
+        pytest.param("Escalations over time A", 12, 'alert="A{:02}",escalation="step"', "step", id="escalations"),
+    ],
+)
+def test_of_many_those_that_lasted_longest_have_a_band(
+    tmp_path: Path, name: str, most: int, labels: str, escalation: str
+) -> None:
+    series, wanted = {}, dict[str, float]()
+    for n in range(most + 5):
+        of_it = f'{labels.format(n)},bot="a",severity="critical"'
+        series[f'ALERTS{{{of_it},condition="c{n}",alertstate="firing"}}'] = f"_x{n} 1x{60 - n}"
+        series[f'ALERTS_FOR_STATE{{{of_it},condition="c{n}"}}'] = f"_x{n} {n * 60}x{60 - n}"
+        if n < most:
+            wanted["{" + (of_it if escalation else of_it.replace(',severity="critical"', "")) + "}"] = (
+                1 if escalation else 3
+            )
+    evaluate(tmp_path, ALERTS, series, [(name, "60m", wanted)])
 
 
 def test_messages_are_counted_where_they_are_sent(tmp_path: Path) -> None:
