@@ -43,6 +43,12 @@ RECORDED = (
     *("bot:threshold", "monitoring:target", "bot:info:answering"),
     *("bot:realized_profit_loss:every5m", "bot_result:trades_total:every5m"),
 )
+PROMETHEUS = (
+    *("tsdb_head_samples_appended_total", "notifications_sent_total", "notifications_errors_total"),
+    *("notifications_dropped_total", "target_scrapes_sample_duplicate_timestamp_total"),
+    *("target_scrapes_sample_out_of_order_total", "target_scrapes_sample_out_of_bounds_total"),
+    *("tsdb_storage_blocks_bytes", "tsdb_wal_storage_size_bytes", "tsdb_head_chunks_storage_size_bytes"),
+)
 ALERTS = ("BotDown", "HighDrawdown", "HighErrorRate", "LowWinRate", "StaleData")
 
 
@@ -152,6 +158,7 @@ def _made_up(asked: Asked) -> Iterator[Series]:
     yield Series(f"bot:source_read_seconds:max1m{{{bot}}}", 60, made_up="share")
     yield Series(f"bot:score:ratio{{{bot}}}", 60, made_up="share")
     yield Series(f'bot:score_ratio:answering{{{bot},mode="demo",currency="USDT"}}', 60, made_up="share")
+    yield Series(f'bot_reason:source_errors:increase1m{{{bot},reason="timeout"}}', 60, made_up="seldom")
     for alert in ALERTS:
         about = f'{bot},alertname="{alert}",condition="{alert}",severity="critical"'
         yield Series(f'ALERTS{{{about},alertstate="firing"}}', 10, made_up="at times")
@@ -174,6 +181,13 @@ def _of_stack() -> Iterator[tuple[str, str]]:
     for job in ("exporter", "prometheus", "alertmanager", "responder"):
         yield "up", f'job="{job}"'
         yield "process_resident_memory_bytes", f'job="{job}"'
+    yield from ((f"prometheus_{name}", 'job="prometheus"') for name in PROMETHEUS)
+    yield "prometheus_engine_query_duration_seconds", 'slice="inner_eval",quantile="0.9"'
+    for state in ("active", "suppressed"):
+        yield "alertmanager_alerts", f'state="{state}"'
+    for severity in ("critical", "warning", "info"):
+        yield "trading_bot_responder_messages_total", f'severity="{severity}",status="firing"'
+    yield "trading_bot_responder_errors_total", 'reason="body"'
     for group in groups():
         for name in ("last_duration_seconds", "interval_seconds", "iterations_missed_total"):
             yield f"prometheus_rule_group_{name}", f'rule_group="/rules;{group.name}"'
