@@ -209,7 +209,7 @@ def _budget_over_time() -> timeseries.Panel:
             "chart ends. It comes back as what failed becomes older than four weeks.",
             style.RATIO,
             1,
-            "no SLA targets set, or less than an hour measured",
+            f"{NO_TARGETS}, or less than an hour measured",
         )
         .with_target(over_time(f"{LEFT} and on (bot, sla) ({least})", "{{bot}} {{sla}}"))
         .with_target(over_time(f"0 * count({LEFT})", "spent", "B"))
@@ -230,7 +230,7 @@ def _burn_over_time() -> timeseries.Panel:
         "long ones follow, ErrorBudgetBurn tells you: from 14.4 in an hour, 6 in six, 3 in a day, 1 in three days.",
         style.COUNT,
         1,
-        NO_TARGETS,
+        f"{NO_TARGETS}, or nothing measured yet",
     )
     colours = {"1h": style.ORANGE, "6h": style.WARNING, "1d": style.INFO, "3d": style.PURPLE}
     for ref, (window, colour) in zip("ABCD", colours.items(), strict=True):
