@@ -9,7 +9,7 @@ from grafana.alerts import series
 from grafana.alerts.present import ABOUT, BOT, alert_rows
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import fired, in_step, none_known
+from grafana.promql import SHOWN, fired, in_step, none_known
 from grafana.style import set_
 from grafana.tables import Label, Value, measure
 from grafana.trading_bot.bots import SEVERITIES, severity
@@ -32,7 +32,7 @@ def _timeline() -> statetimeline.Panel:
     codes = " or ".join(
         f"{series.known_by(in_step(fired(name)), keys)} * 0 + {code}" for name, code in reversed(CODES.items())
     )
-    longest = f"topk(20, {series.known_by(f'count_over_time({fired()}[$__range] @ end())', keys)})"
+    longest = f"topk(20, {series.known_by(f'count_over_time({fired()}{SHOWN})', keys)})"
     none = none_known(fired(), "alertname", "no alert known")
     return (
         states(
@@ -86,7 +86,7 @@ def _escalated() -> statetimeline.Panel:
         f"max by ({keys}) ({in_step(escalated)} unless on (condition, bot, severity) {acknowledged}) * 0 + 1"
         f" or max by ({keys}) ({in_step(escalated)}) * 0 + 2"
     )
-    longest = f"topk(12, max by ({keys}) (count_over_time({escalated}[$__range] @ end())))"
+    longest = f"topk(12, max by ({keys}) (count_over_time({escalated}{SHOWN})))"
     none = none_known(escalated, "alert", "no escalation known")
     return (
         states(

@@ -7,14 +7,13 @@ from grafana_foundation_sdk.builders import stat, statetimeline, table
 from grafana import style
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import in_step, none_known, of_bot, of_bots, recorded
+from grafana.promql import SHOWN, in_step, none_known, of_bot, of_bots, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.tables import Value, lamp, lamps, rows
 from grafana.trading_bot.values import BOT
 
 HEALTH = of_bot("bot:health:bool")
 FAILED = of_bot("bot_check:health:failed")
-MINUTES_FAILED = f"count_over_time({FAILED}[$__range] @ end())"
 OK = {"0": ("fails", style.CRITICAL), "1": ("ok", style.SUCCESS)}
 # label `check` → the column's name.
 CHECKS = {
@@ -86,39 +85,41 @@ def _now() -> table.Panel:
 
 
 def _overall() -> statetimeline.Panel:
-    by_bot = f"max by (bot) {in_step(HEALTH, 'min')}"
-    # By what is sparse: a month of each bot's health is read once, to be drawn.
-    known = f"last_over_time({of_bot('bot:status:code')}[1h] @ end())"
-    illest = f"topk(12, sum by (bot) ({MINUTES_FAILED}) or 0 * max by (bot) ({known}))"
-    none = f'label_replace(absent({known}), "bot", "no bot known", "", "")'
+    # Nothing that failed is lost between two steps; that all was well is read at each step's moment.
+    by_bot = f"min by (bot) ({in_step(FAILED)} or {HEALTH} + 0)"
+    every5m = of_bot("bot:health:every5m")
+    illest = f"bottomk(12, avg_over_time({every5m}{SHOWN}))"
     return (
         states(
             304,
             "Health over time",
             (12, 8),
             "When all checks of a bot passed (green) and when one failed (red); of more than twelve bots, those that "
-            "were ill most. Without colour: nobody could judge it, for it was stopped or paused on purpose, or nobody "
-            "looked.",
+            "were ill most. A gap: nobody could judge it, for it was stopped or paused on purpose, or nobody looked.",
         )
-        .with_target(over_time(f"{of_bots(by_bot, illest)} or 0 * {illest} - 1 or 0 * {none} - 1", "{{bot}}"))
+        .with_target(
+            over_time(f"{of_bots(by_bot, illest)} or {none_known(every5m, 'bot', 'no bot judged yet')} - 1", "{{bot}}")
+        )
         .mappings([style.texts({**OK, "-1": ("not judged", style.CLEAR)})])
     )
 
 
 def _checks() -> statetimeline.Panel:
-    worst = f"topk(2, sum by (bot) ({MINUTES_FAILED}))"
-    fails = f"max by (bot, check) {in_step(FAILED)} + 1"
-    bands = of_bots(f"{fails} or 0 * max by (bot, check) ({MINUTES_FAILED})", worst)
-    none = none_known(FAILED, "bot", "no failed check known")
+    longest = f"topk(2, max by (bot) (count_over_time({FAILED}{SHOWN})))"
+    bands = of_bots(f"max by (bot, check) {in_step(FAILED)}", longest)
+    # The host's disk is a check of all bots, and recorded once.
+    of_any = 'bot_check:health:failed{bot=~"$bot|"}'
+    of_host = in_step('bot_check:health:failed{bot=""}')
+    none = f"{none_known(of_any, 'bot', 'no failed check known')} - 1"
     return (
         states(
             305,
             "Failed checks over time",
             (12, 8),
-            "Which checks failed when, of the two bots of which most did; choose others above. Which one went red "
-            "first is mostly the cause, what came after it follows from it. Where none is red, the chart beside "
-            "tells whether anybody could judge the bot.",
+            "Which checks failed when, of the two bots of which one failed longest, and the host's disk; choose other "
+            "bots above. Which one went red first is mostly the cause, what came after it follows from it. Not red: it "
+            "passed, or there was nothing to measure, as of a bot that is down.",
         )
-        .with_target(over_time(f"{bands} or {none}", "{{bot}} {{check}}"))
-        .mappings([style.texts({"1": ("fails", style.CRITICAL), "0": ("does not fail", style.CLEAR)})])
+        .with_target(over_time(f"{bands} or max by (bot, check) {of_host} or {none}", "{{bot}} {{check}}"))
+        .mappings([style.texts({"0": ("fails", style.CRITICAL), "-1": ("none known", style.CLEAR)})])
     )

@@ -197,7 +197,7 @@ def _items() -> table.Panel:
 
 def _budget_over_time() -> timeseries.Panel:
     # One choice for the whole time shown, so that no line comes and goes.
-    at_end = f"last_over_time({of_bot('bot_sla:error_budget_left:ratio')}[1d:10m] @ end())"
+    at_end = f"last_over_time({of_bot('bot_sla:error_budget_left:ratio')}[1d] @ end() offset -$__interval)"
     least = f"bottomk(10, max by (bot, sla) ({at_end}))"
     return (
         lines(
@@ -209,10 +209,10 @@ def _budget_over_time() -> timeseries.Panel:
             "chart ends. It comes back as what failed becomes older than four weeks.",
             style.RATIO,
             1,
-            f"{NO_TARGETS}, or less than an hour measured",
+            f"{NO_TARGETS}, less than an hour measured, or nothing in the last day shown",
         )
         .with_target(over_time(f"{LEFT} and on (bot, sla) ({least})", "{{bot}} {{sla}}"))
-        .with_target(over_time(f"0 * count({LEFT})", "spent", "B"))
+        .with_target(over_time(f"0 * count({LEFT} and on (bot, sla) ({least}))", "spent", "B"))
         .max_data_points(FEW_POINTS)
         .min(-0.25)
         .max(1)

@@ -18,7 +18,8 @@ DISK = {
     "chunks": "prometheus_tsdb_head_chunks_storage_size_bytes",
 }
 # A group's name is file;name: the name is enough.
-GROUP = '"rule_group", "$1", "rule_group", ".*;(.*)"'
+# A label of its own: the same group may be of two files for a while.
+GROUP = '"group", "$1", "rule_group", ".*;(.*)"'
 
 
 def row() -> Row:
@@ -63,11 +64,15 @@ def _health() -> statetimeline.Panel:
 def _groups() -> timeseries.Panel:
     took, interval = "prometheus_rule_group_last_duration_seconds", "prometheus_rule_group_interval_seconds"
 
-    def share(duration: str) -> str:
-        # An interval is seldom another: the last is read, not those of a month.
-        return f"max by (rule_group) (label_replace({duration} / last_over_time({interval}[1h] @ end()), {GROUP}))"
+    def share(duration: str, of: str) -> str:
+        return f"max by (group) (label_replace({duration} / on (instance, rule_group) {of}, {GROUP}))"
 
-    longest = f"topk(8, {share(f'max_over_time({took}[$__range:$__interval] @ end())')})"
+    # An interval is seldom another: for the choice the last is near enough.
+    ever = (
+        f"max_over_time({took}[$__range:$__interval] @ end())",
+        f"last_over_time({interval}[$__range:$__interval] @ end())",
+    )
+    longest = f"topk(8, {share(*ever)})"
     return (
         lines(
             303,
@@ -80,7 +85,7 @@ def _groups() -> timeseries.Panel:
             2,
             NOT_SEEN,
         )
-        .with_target(over_time(f"{share(took)} and on (rule_group) ({longest})", "{{rule_group}}"))
+        .with_target(over_time(f"{share(took, interval)} and on (group) ({longest})", "{{group}}"))
         .min(0)
         .axis_soft_max(0.1)
     )
@@ -88,7 +93,7 @@ def _groups() -> timeseries.Panel:
 
 def _failures() -> timeseries.Panel:
     def of(counter: str) -> str:
-        return f"sum by (rule_group) (label_replace({in_step(counter)}, {GROUP})) > 0"
+        return f"sum by (group) (label_replace({in_step(counter)}, {GROUP})) > 0"
 
     return (
         counts(
@@ -99,8 +104,8 @@ def _failures() -> timeseries.Panel:
             "failure means alerts that can neither fire nor end: Prometheus's page Rules has the error.",
             "no failure known",
         )
-        .with_target(over_time(of("prometheus_rule_evaluation_failures_total"), "{{rule_group}} failed"))
-        .with_target(over_time(of("prometheus_rule_group_iterations_missed_total"), "{{rule_group}} skipped", "B"))
+        .with_target(over_time(of("prometheus_rule_evaluation_failures_total"), "{{group}} failed"))
+        .with_target(over_time(of("prometheus_rule_group_iterations_missed_total"), "{{group}} skipped", "B"))
         .override_by_regexp("/failed$/", [style.colour(style.CRITICAL)])
         .override_by_regexp("/skipped$/", [style.colour(style.WARNING)])
     )

@@ -96,7 +96,7 @@ def timeline() -> statetimeline.Panel:
     """What each bot did when."""
     code = promql.of_bot("bot:status:code")
     # On average over the time shown.
-    worst = f"bottomk(12, avg_over_time({code}[$__range] @ end()))"
+    worst = f"bottomk(12, avg_over_time({code}{promql.SHOWN}))"
     return (
         states(
             113,

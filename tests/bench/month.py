@@ -146,9 +146,7 @@ def _of_rules(url: str, start: int, end: int, asked: Asked) -> Iterator[Series]:
 
 def _made_up(asked: Asked) -> Iterator[Series]:
     bot = f'bot="{STORY}"'
-    yield Series(f"bot:health:bool{{{bot}}}", 60, made_up="mostly")
-    yield from (Series(f'bot_check:health:bool{{{bot},check="{check}"}}', 60, made_up="mostly") for check in CHECKS)
-    yield from (Series(f'bot_check:health:failed{{{bot},check="{check}"}}', 60, made_up="seldom") for check in CHECKS)
+    yield from _health(bot)
     for sla in SLA:
         yield Series(f'bot_sla:error_budget_left:ratio{{{bot},sla="{sla}"}}', 240, made_up="share")
         for window, interval in (("1h", 60), ("6h", 240), ("1d", 240), ("3d", 240)):
@@ -175,6 +173,19 @@ def _made_up(asked: Asked) -> Iterator[Series]:
         if name in asked.ranges:
             counts = name.endswith(("_total", "_bucket"))
             yield Series(f"{name}{{{labels}}}", 15, made_up="count" if counts else "share")
+
+
+def _health(bot: str) -> Iterator[Series]:
+    yield Series(f"bot:health:bool{{{bot}}}", 60, made_up="mostly")
+    yield from (Series(f'bot_check:health:bool{{{bot},check="{check}"}}', 60, made_up="mostly") for check in CHECKS)
+    yield Series(f"bot:health:every5m{{{bot}}}", 300, made_up="mostly")
+    yield from (
+        Series(f'bot_check:health:failed{{{bot},check="{check}"}}', 60, made_up="seldom")
+        for check in CHECKS
+        if check != "disk"
+    )
+    # Of the host, and too full for all the month.
+    yield Series('bot_check:health:failed{check="disk"}', 60, made_up="never")
 
 
 def _of_stack() -> Iterator[tuple[str, str]]:
@@ -232,6 +243,8 @@ def _value(series: Series, time: int, chance: random.Random) -> str | None:
         return value if even else f"{number * (1 + chance.uniform(-1e-4, 1e-4)):.8g}"
     if series.made_up == "mostly":
         return str(int((time // HOUR) % 41 != 0))
+    if series.made_up == "never":
+        return "0"
     if series.made_up == "seldom":
         return None if (time // HOUR) % 41 else "0"
     if series.made_up == "at times":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,10 @@ def expressions(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"variable {variable['name']}", wanted[1]
 
 
-def substituted(expression: str) -> str:
-    """PromQL as Prometheus gets it."""
+def substituted(expression: str, values: Mapping[str, str] = VALUES) -> str:
+    """PromQL as Prometheus gets it, with these values of its variables."""
 
     def value(match: re.Match[str]) -> str:
-        return VALUES[match[1]]
+        return values[match[1]]
 
     return re.sub(r"\$([a-z_]\w*)", value, expression)
