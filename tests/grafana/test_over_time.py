@@ -11,7 +11,7 @@ import requests
 
 from past import promtool, record
 from tests.binaries import binary
-from tests.grafana.dashboards import FILES, VALUES, expressions, load, substituted
+from tests.grafana.dashboards import FILES, VALUES, expressions, load, panels, substituted
 
 BINARIES = Path(binary("promtool")).parent
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -22,6 +22,7 @@ MONTH = 30 * DAY
 STEPS = {HOUR: 60, DAY: 300, MONTH: 7200}
 RULES = 'instance="p",job="prometheus",rule_group="/{};{}"'
 assert END % STEPS[MONTH] == 0
+RED, GREEN, CLEAR = "#e74c3c", "#2ecc71", "#00000000"
 
 
 def _series(head: str, value: float, start: int, end: int, step: int = MINUTE) -> str:
@@ -54,7 +55,7 @@ def _data() -> Iterator[str]:
     yield _health("new", NOW - HOUR, NOW, (NOW - HOUR, NOW + 1))
     yield _alert("BotDown", "new", NOW - HOUR, NOW)
     for number in range(22):
-        yield _alert(f"Old{number:02}", "old", NOW - 20 * DAY + number * MINUTE, NOW - 20 * DAY + 40 * MINUTE)
+        yield _alert(f"Old{number:02}", "old", NOW - 20 * DAY, NOW - 20 * DAY + (20 + number) * MINUTE)
     yield _health("gone", NOW - 20 * DAY, NOW - 10 * DAY)
     short = END - 5 * DAY + 50 * MINUTE
     yield _health("short", NOW - 10 * DAY, NOW, (short, short + MINUTE))
@@ -129,7 +130,7 @@ def test_of_many_alerts_those_that_fired_longest_are_shown(prometheus: str) -> N
         rows = _ask(prometheus, panel, MONTH, "new|old")
         assert new in rows
         old = {row.split()[0] for row in rows if row != new}
-        assert old == {f"Old{number:02}" for number in range(most - 1)}
+        assert old == {f"Old{number:02}" for number in range(23 - most, 22)}
 
 
 def test_of_many_bots_those_that_were_ill_longest_are_shown(prometheus: str) -> None:
@@ -162,6 +163,10 @@ def test_a_bot_that_is_gone_keeps_its_past(prometheus: str) -> None:
     assert set(rows) == {"gone"}
     assert set(rows["gone"].values()) == {1}
     assert max(rows["gone"]) < NOW - 9 * DAY
+
+
+def test_the_hosts_disk_is_shown_with_any_bot(prometheus: str) -> None:
+    assert list(_ask(prometheus, "Failed checks over time A", MONTH, "nobody")) == ["disk"]
 
 
 @pytest.mark.parametrize(
@@ -202,3 +207,13 @@ def test_the_groups_that_take_longest_are_drawn(prometheus: str) -> None:
     assert set(rows["group-9"].values()) == {0.5}
     assert len(rows["group-9"]) == 61
     assert set(rows["group-2"].values()) == {0.15}
+
+
+def test_what_fails_is_red_and_what_is_well_is_green() -> None:
+    (file,) = (file for file in FILES if file.stem == "trading-bot-sla")
+    bands = {panel["title"]: panel["fieldConfig"]["defaults"]["mappings"][0]["options"] for panel in panels(load(file))}
+    for title, colours in (
+        ("Health over time", {"0": RED, "1": GREEN, "-1": CLEAR}),
+        ("Failed checks over time", {"0": RED, "-1": CLEAR}),
+    ):
+        assert {value: option["color"] for value, option in bands[title].items()} == colours
