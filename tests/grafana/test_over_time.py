@@ -211,9 +211,10 @@ def test_the_groups_that_take_longest_are_drawn(prometheus: str) -> None:
 
 def test_what_fails_is_red_and_what_is_well_is_green() -> None:
     (file,) = (file for file in FILES if file.stem == "trading-bot-sla")
-    bands = {panel["title"]: panel["fieldConfig"]["defaults"]["mappings"][0]["options"] for panel in panels(load(file))}
+    by_title = {panel["title"]: panel for panel in panels(load(file))}
     for title, colours in (
         ("Health over time", {"0": RED, "1": GREEN, "-1": CLEAR}),
         ("Failed checks over time", {"0": RED, "-1": CLEAR}),
     ):
-        assert {value: option["color"] for value, option in bands[title].items()} == colours
+        options = by_title[title]["fieldConfig"]["defaults"]["mappings"][0]["options"]
+        assert {value: option["color"] for value, option in options.items()} == colours
