@@ -87,8 +87,10 @@ def _now() -> table.Panel:
 def _overall() -> statetimeline.Panel:
     # Nothing that failed is lost between two steps; that all was well is read at each step's moment.
     by_bot = f"min by (bot) ({in_step(FAILED)} or {HEALTH} + 0)"
-    every5m = of_bot("bot:health:every5m")
-    illest = f"bottomk(12, avg_over_time({every5m}{SHOWN}))"
+    # A bot of which that isn't recorded yet is judged by its last hours.
+    shares = f"avg_over_time({of_bot('bot:health:every5m')}{SHOWN})"
+    judged = f"({shares} or avg_over_time({HEALTH}[6h] @ end() offset -$__interval))"
+    none = f'0 * label_replace(absent({judged}), "bot", "no bot judged yet", "", "") - 1'
     return (
         states(
             304,
@@ -97,9 +99,7 @@ def _overall() -> statetimeline.Panel:
             "When all checks of a bot passed (green) and when one failed (red); of more than twelve bots, those that "
             "were ill most. A gap: nobody could judge it, for it was stopped or paused on purpose, or nobody looked.",
         )
-        .with_target(
-            over_time(f"{of_bots(by_bot, illest)} or {none_known(every5m, 'bot', 'no bot judged yet')} - 1", "{{bot}}")
-        )
+        .with_target(over_time(f"{of_bots(by_bot, f'bottomk(12, {judged})')} or {none}", "{{bot}}"))
         .mappings([style.texts({**OK, "-1": ("not judged", style.CLEAR)})])
     )
 

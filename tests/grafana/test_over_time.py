@@ -54,6 +54,8 @@ def _alert(name: str, bot: str, start: int, end: int) -> str:
 def _data() -> Iterator[str]:
     yield _health("new", NOW - HOUR, NOW, (NOW - HOUR, NOW + 1))
     yield _alert("BotDown", "new", NOW - HOUR, NOW)
+    yield _series('bot:health:bool{bot="newest"}', 0, NOW - 2 * MINUTE, NOW)
+    yield _series('bot_check:health:failed{bot="newest",check="cpu"}', 0, NOW - 2 * MINUTE, NOW)
     for number in range(22):
         yield _alert(f"Old{number:02}", "old", NOW - 20 * DAY, NOW - 20 * DAY + (20 + number) * MINUTE)
     yield _health("gone", NOW - 20 * DAY, NOW - 10 * DAY)
@@ -120,6 +122,15 @@ def test_what_began_since_the_last_full_step_is_shown(prometheus: str) -> None:
         rows.pop("disk", None)
         assert list(rows) == [row], panel
         assert rows[row][END] == value, panel
+
+
+@pytest.mark.parametrize("seconds", STEPS)
+def test_a_bot_judged_since_two_minutes_is_shown(prometheus: str, seconds: int) -> None:
+    for panel, row in (("Health over time A", "newest"), ("Failed checks over time A", "newest cpu")):
+        rows = _ask(prometheus, panel, seconds, "newest")
+        rows.pop("disk", None)
+        assert list(rows) == [row]
+        assert rows[row][NOW // STEPS[seconds] * STEPS[seconds]] == 0
 
 
 def test_of_many_alerts_those_that_fired_longest_are_shown(prometheus: str) -> None:
