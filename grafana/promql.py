@@ -18,8 +18,10 @@ ANSWERING = f"trading_bot_info{{{BOT}}}"
 DRAWDOWN_LIMIT = f'max by (bot) (bot:threshold{{{BOT},threshold="max_drawdown",severity="critical"}})'
 
 
-# All of the time shown. Grafana ends it at a full step, which at a month is two hours; timelines draw what came since.
-SHOWN = "[$__range] @ end() offset -$__interval"
+# Grafana ends the time shown at a full step, which at a month is two hours; timelines draw what came since.
+UNTIL_NOW = "@ end() offset -$__interval"
+# All of the time shown.
+SHOWN = f"[$__range] {UNTIL_NOW}"
 
 # How a bot stands, as a number: the lower, the more somebody should look.
 DOWN, STALLED, ERROR, UNWATCHED, UNKNOWN, RELOADING, STOPPED, PAUSED, RUNNING = range(9)
@@ -85,7 +87,11 @@ def in_step(selector: str, choose: str = "max") -> str:
 
 def none_known(selector: str, label: str, text: str) -> str:
     """0, with the text as the label, where the time shown has none of these series: a timeline has no empty state."""
-    absent = f"max(absent_over_time({selector}{SHOWN}))"
+    return told_in_label(f"max(absent_over_time({selector}{SHOWN}))", label, text)
+
+
+def told_in_label(absent: str, label: str, text: str) -> str:
+    """0, with the text as the label, where `absent` gives anything."""
     return f'0 * label_replace({absent}, "{label}", "{text}", "", "")'
 
 

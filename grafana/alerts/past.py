@@ -42,13 +42,14 @@ def _timeline() -> statetimeline.Panel:
             "What fired when; of more than twenty alerts, those that fired longest. Those that begin together mostly "
             "have one cause: look at which was first. One that comes and goes needs a limit of its own, or a repair.",
         )
-        .with_target(
-            over_time(
-                f"({codes}) and on ({keys}) ({longest}) or 0 * ({longest}) or {none}", "{{alertname}} {{bot}} {{about}}"
-            )
-        )
+        .with_target(over_time(_bands(codes, keys, longest, none), "{{alertname}} {{bot}} {{about}}"))
         .mappings([style.texts(BANDS)])
     )
+
+
+def _bands(codes: str, keys: str, chosen: str, none: str) -> str:
+    """The codes of the chosen alerts, quiet where they have none; or that there is none."""
+    return f"({codes}) and on ({keys}) ({chosen}) or {QUIET} * ({chosen}) or {none}"
 
 
 def _how_often() -> table.Panel:
@@ -98,12 +99,7 @@ def _escalated() -> statetimeline.Panel:
             "monitoring.yml. Many of them: nobody saw the first message, so check its channel below, or tell somebody"
             " who is awake.",
         )
-        .with_target(
-            over_time(
-                f"({codes}) and on ({keys}) ({longest}) or 0 * ({longest}) or {none}",
-                "{{alert}} {{bot}} {{escalation}}",
-            )
-        )
+        .with_target(over_time(_bands(codes, keys, longest, none), "{{alert}} {{bot}} {{escalation}}"))
         .mappings(
             [
                 style.texts(

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import stat, statetimeline, table
 from grafana import style
 from grafana.board import Row
 from grafana.panels import over_time, states
-from grafana.promql import SHOWN, in_step, none_known, of_bot, of_bots, recorded
+from grafana.promql import SHOWN, UNTIL_NOW, in_step, none_known, of_bot, of_bots, recorded, told_in_label
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.tables import Value, lamp, lamps, rows
 from grafana.trading_bot.values import BOT
@@ -85,12 +85,12 @@ def _now() -> table.Panel:
 
 
 def _overall() -> statetimeline.Panel:
-    # Nothing that failed is lost between two steps; that all was well is read at each step's moment.
+    # No failed check is lost between two steps, but the host's disk; that all was well is read at each step's moment.
     by_bot = f"min by (bot) ({in_step(FAILED)} or {HEALTH} + 0)"
     # A bot of which that isn't recorded yet is judged by its last hours.
     shares = f"avg_over_time({of_bot('bot:health:every5m')}{SHOWN})"
-    judged = f"({shares} or avg_over_time({HEALTH}[6h] @ end() offset -$__interval))"
-    none = f'0 * label_replace(absent({judged}), "bot", "no bot judged yet", "", "") - 1'
+    judged = f"({shares} or avg_over_time({HEALTH}[6h] {UNTIL_NOW}))"
+    none = f"{told_in_label(f'absent({judged})', 'bot', 'no bot judged yet')} - 1"
     return (
         states(
             304,

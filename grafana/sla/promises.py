@@ -8,7 +8,7 @@ from grafana import style
 from grafana.board import Row
 from grafana.panels import FEW_POINTS, limit_line, lines, over_time
 from grafana.promql import BOT as OF_BOT
-from grafana.promql import of_bot, recorded
+from grafana.promql import UNTIL_NOW, of_bot, recorded
 from grafana.stats import Number, side_by_side, the_worst, width
 from grafana.style import set_
 from grafana.tables import Label, Value, coloured_text, gauge_cell, lamp, measure, named, rows
@@ -197,8 +197,8 @@ def _items() -> table.Panel:
 
 def _budget_over_time() -> timeseries.Panel:
     # One choice for the whole time shown, so that no line comes and goes.
-    at_end = f"last_over_time({of_bot('bot_sla:error_budget_left:ratio')}[1d] @ end() offset -$__interval)"
-    least = f"bottomk(10, max by (bot, sla) ({at_end}))"
+    at_end = f"last_over_time({of_bot('bot_sla:error_budget_left:ratio')}[1d] {UNTIL_NOW})"
+    drawn = f"{LEFT} and on (bot, sla) (bottomk(10, max by (bot, sla) ({at_end})))"
     return (
         lines(
             201,
@@ -211,8 +211,8 @@ def _budget_over_time() -> timeseries.Panel:
             1,
             f"{NO_TARGETS}, less than an hour measured, or nothing in the last day shown",
         )
-        .with_target(over_time(f"{LEFT} and on (bot, sla) ({least})", "{{bot}} {{sla}}"))
-        .with_target(over_time(f"0 * count({LEFT} and on (bot, sla) ({least}))", "spent", "B"))
+        .with_target(over_time(drawn, "{{bot}} {{sla}}"))
+        .with_target(over_time(f"0 * count({drawn})", "spent", "B"))
         .max_data_points(FEW_POINTS)
         .min(-0.25)
         .max(1)

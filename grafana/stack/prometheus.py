@@ -17,8 +17,7 @@ DISK = {
     "log": "prometheus_tsdb_wal_storage_size_bytes",
     "chunks": "prometheus_tsdb_head_chunks_storage_size_bytes",
 }
-# A group's name is file;name: the name is enough.
-# A label of its own: the same group may be of two files for a while.
+# A group's name is file;name: the name is enough, as a label of its own, for two files may have it for a while.
 GROUP = '"group", "$1", "rule_group", ".*;(.*)"'
 
 
@@ -68,11 +67,8 @@ def _groups() -> timeseries.Panel:
         return f"max by (group) (label_replace({duration} / on (instance, rule_group) {of}, {GROUP}))"
 
     # An interval is seldom another: for the choice the last is near enough.
-    ever = (
-        f"max_over_time({took}[$__range:$__interval] @ end())",
-        f"last_over_time({interval}[$__range:$__interval] @ end())",
-    )
-    longest = f"topk(8, {share(*ever)})"
+    ever = "[$__range:$__interval] @ end()"
+    longest = f"topk(8, {share(f'max_over_time({took}{ever})', f'last_over_time({interval}{ever})')})"
     return (
         lines(
             303,

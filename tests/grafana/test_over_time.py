@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from past import promtool, record
-from tests.binaries import binary
+from tests.bench.month import BINARIES, ask
 from tests.grafana.dashboards import FILES, VALUES, expressions, load, panels, substituted
 
-BINARIES = Path(binary("promtool")).parent
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # A month's last full step, and 100 minutes of what came since.
 END = 1_700_006_400
@@ -99,15 +95,11 @@ def _ask(url: str, panel: str, seconds: int, bot: str) -> dict[str, dict[int, fl
     step = STEPS[seconds]
     values = VALUES | {"bot": bot, "__range": f"{seconds}s", "__interval": f"{step}s"}
     (expression,) = (text for file in FILES for where, text in expressions(load(file)) if where == panel)
-    asked = {"query": substituted(expression, values), "step": step}
-    asked |= {"start": (NOW - seconds) // step * step, "end": NOW // step * step}
-    answer: dict[str, Any] = requests.post(f"{url}/api/v1/query_range", data=asked, timeout=60).json()
-    assert answer["status"] == "success", answer
     return {
         " ".join(value for _, value in sorted(series["metric"].items())): {
             int(time): float(value) for time, value in series["values"]
         }
-        for series in answer["data"]["result"]
+        for series in ask(url, substituted(expression, values), (NOW - seconds, NOW, step))
     }
 
 
