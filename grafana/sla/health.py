@@ -87,9 +87,9 @@ def _now() -> table.Panel:
 def _overall() -> statetimeline.Panel:
     # No failed check is lost between two steps, but the host's disk; that all was well is read at each step's moment.
     by_bot = f"min by (bot) ({in_step(FAILED)} or {HEALTH} + 0)"
-    # A bot of which that isn't recorded yet is judged by its last hours.
+    # A bot of which that isn't recorded yet is judged by the last step.
     shares = f"avg_over_time({of_bot('bot:health:every5m')}{SHOWN})"
-    judged = f"({shares} or avg_over_time({HEALTH}[6h] {UNTIL_NOW}))"
+    judged = f"({shares} or avg_over_time({HEALTH}[$__interval] {UNTIL_NOW}) or {HEALTH} @ end() + 0)"
     none = f"{told_in_label(f'absent({judged})', 'bot', 'no bot judged yet')} - 1"
     return (
         states(

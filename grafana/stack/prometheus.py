@@ -64,7 +64,7 @@ def _groups() -> timeseries.Panel:
     took, interval = "prometheus_rule_group_last_duration_seconds", "prometheus_rule_group_interval_seconds"
 
     def share(duration: str, of: str) -> str:
-        return f"max by (group) (label_replace({duration} / on (instance, rule_group) {of}, {GROUP}))"
+        return f"max by (group) (label_replace({duration} / {of}, {GROUP}))"
 
     # An interval is seldom another: for the choice the last is near enough.
     ever = "[$__range:$__interval] @ end()"

@@ -54,6 +54,9 @@ def _data() -> Iterator[str]:
     yield _series('bot_check:health:failed{bot="newest",check="cpu"}', 0, NOW - 2 * MINUTE, NOW)
     for number in range(22):
         yield _alert(f"Old{number:02}", "old", NOW - 20 * DAY, NOW - 20 * DAY + (20 + number) * MINUTE)
+    # Stopped on purpose after they had been ill.
+    for number in range(12):
+        yield _health(f"parked-{number:02}", NOW - 5 * HOUR, NOW - 2 * HOUR, (NOW - 5 * HOUR, NOW - 2 * HOUR))
     yield _health("gone", NOW - 20 * DAY, NOW - 10 * DAY)
     short = END - 5 * DAY + 50 * MINUTE
     yield _health("short", NOW - 10 * DAY, NOW, (short, short + MINUTE))
@@ -71,13 +74,18 @@ def _data() -> Iterator[str]:
     yield _series(
         'bot_sla:error_budget_left:ratio{bot="past",sla="availability"}', 0.5, NOW - 5 * DAY, NOW - 3 * DAY, 240
     )
-    for number in range(10):
+    for number in (*range(8), 9):
         # The group's file was renamed half an hour ago.
         files = [("a", NOW - 2 * HOUR, NOW - HOUR // 2), ("b", NOW - HOUR // 2, NOW)]
         for file, start, end in files if number == 9 else [("a", NOW - 2 * HOUR, NOW)]:
             of_it = RULES.format(file, f"group-{number}")
             yield _series(f"prometheus_rule_group_last_duration_seconds{{{of_it}}}", number + 1, start, end, 15)
             yield _series(f"prometheus_rule_group_interval_seconds{{{of_it}}}", 20, start, end, 15)
+    # The scraping job had another name until half an hour ago.
+    for job, start, end in (("old", NOW - 2 * HOUR, NOW - HOUR // 2), ("prometheus", NOW - HOUR // 2, NOW)):
+        of_it = RULES.format("a", "group-8").replace('job="prometheus"', f'job="{job}"')
+        yield _series(f"prometheus_rule_group_last_duration_seconds{{{of_it}}}", 9, start, end, 15)
+        yield _series(f"prometheus_rule_group_interval_seconds{{{of_it}}}", 20, start, end, 15)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +131,14 @@ def test_a_bot_judged_since_two_minutes_is_shown(prometheus: str, seconds: int) 
         rows.pop("disk", None)
         assert list(rows) == [row]
         assert rows[row][NOW // STEPS[seconds] * STEPS[seconds]] == 0
+
+
+def test_a_bot_that_is_ill_now_has_its_band_before_those_judged_earlier_only(prometheus: str) -> None:
+    assert list(_ask(prometheus, "Health over time A", HOUR, "parked-.*|new")) == ["new"]
+
+
+def test_health_of_earlier_only_is_not_an_empty_chart(prometheus: str) -> None:
+    assert list(_ask(prometheus, "Health over time A", HOUR, "parked-.*")) == ["no bot judged yet"]
 
 
 def test_of_many_alerts_those_that_fired_longest_are_shown(prometheus: str) -> None:
